@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Beancounters: groups of tasks, and what a controller has to do with them.
+ *
+ * Documentation/beancounters.txt tells how to write a controller.
+ */
+#ifndef _LINUX_BC_CORE_H
+#define _LINUX_BC_CORE_H
+
+#include <linux/bc/counter.h>
+#include <linux/container_of.h>
+#include <linux/lockdep.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct config_item;
+
+#define BC_CONTROLLER(name) BC_ID_##name,
+enum bc_controller_id {
+#include <linux/bc/controllers.h>
+	BC_NR_CONTROLLERS
+};
+#undef BC_CONTROLLER
+
+/**
+ * struct bc_css - what one controller keeps for one group
+ * @group: the group
+ *
+ * A controller embeds it in a structure of its own.
+ */
+struct bc_css {
+	struct bc_group		*group;
+};
+
+/**
+ * struct bc_group - a beancounter
+ * @parent: one level up; NULL in the root. Held by a reference.
+ * @id: names the group as long as the system is up; 0 is the root
+ * @level: the root is 0
+ * @dead: removed, and only kept by what refers to it. Protected by bc_mutex.
+ * @nr_css_groups: css_groups of it, that is, whether it has tasks. Protected by
+ *	css_group_lock.
+ * @refs: its directory, its children
+ * @free_work: frees it
+ * @item: its directory, for configfs.c; gone when @dead
+ * @css: the controllers' states, by enum bc_controller_id
+ */
+struct bc_group {
+	struct bc_group		*parent;
+	u64			id;
+	unsigned int		level;
+	bool			dead;
+	unsigned int		nr_css_groups;
+	refcount_t		refs;
+	struct rcu_work		free_work;
+	struct config_item	*item;
+	struct bc_css		*css[BC_NR_CONTROLLERS];
+};
+
+/**
+ * struct css_group - the memberships of a task
+ * @css: the controllers' states for the task's groups; the key of the hash
+ * @group: the task's group
+ * @refs: tasks, forks on their way, and moves on their way. The last one takes
+ *	it out of the hash, under css_group_lock.
+ * @node: in the hash
+ * @rcu: frees it
+ *
+ * All tasks with the same memberships share one. Tasks in the root group have
+ * none. But for @refs, nothing in it changes once a task has it.
+ */
+struct css_group {
+	struct bc_css		*css[BC_NR_CONTROLLERS];
+	struct bc_group		*group;
+	refcount_t		refs;
+	struct rhash_head	node;
+	struct rcu_head		rcu;
+};
+
+/**
+ * struct bc_taskset - tasks that move to another group together
+ * @task: one of them
+ * @process: all threads of @task's process, not just @task
+ * @group: where to
+ * @to: its css_group, NULL in the root
+ */
+struct bc_taskset {
+	struct task_struct	*task;
+	bool			process;
+	struct bc_group		*group;
+	struct css_group	*to;
+};
+
+struct task_struct *bc_taskset_first(const struct bc_taskset *tset);
+struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
+				    struct task_struct *task);
+
+/**
+ * bc_taskset_for_each - iterate over the tasks that move
+ * @task: the iterator
+ * @tset: the struct bc_taskset
+ *
+ * Tasks that are where they should be are left out.
+ */
+#define bc_taskset_for_each(task, tset)					\
+	for (task = bc_taskset_first(tset); task;			\
+	     task = bc_taskset_next(tset, task))
+
+/**
+ * struct bc_controller - a controller
+ * @name: of its directory in each group; below 20 characters
+ * @css_alloc: make the state for a new group. @parent is that of the group one
+ *	level up, NULL for the root. Returns it or an ERR_PTR(). May sleep.
+ * @css_free: free it, when nothing refers to the group any more. An RCU grace
+ *	period has passed since the last task was in it. May sleep.
+ * @can_attach: may these tasks move? Charges what they need in the new group.
+ *	Returns 0 or an error, and then has changed nothing.
+ * @cancel_attach: undo @can_attach, another controller has refused
+ * @attach: they move now: uncharge the groups where they still are
+ * @can_fork: may the group have one more task, @p, which nobody sees yet?
+ *	Charges for it. Returns 0 or an error. May be preempted, must not sleep.
+ * @cancel_fork: undo @can_fork, the fork has failed later
+ * @exit: a task of the group has been reaped
+ * @root_held: for a resource controller: the kernel's own count of it
+ *
+ * The attach callbacks and @exit run under the siglock of the tasks' thread
+ * group, with interrupts off. All but @css_alloc and @css_free are optional.
+ */
+struct bc_controller {
+	const char	*name;
+	struct bc_css	*(*css_alloc)(struct bc_css *parent);
+	void		(*css_free)(struct bc_css *css);
+	int		(*can_attach)(const struct bc_taskset *tset);
+	void		(*cancel_attach)(const struct bc_taskset *tset);
+	void		(*attach)(const struct bc_taskset *tset);
+	int		(*can_fork)(struct bc_css *css, struct task_struct *p);
+	void		(*cancel_fork)(struct bc_css *css, struct task_struct *p);
+	void		(*exit)(struct bc_css *css, struct task_struct *tsk);
+	unsigned long	(*root_held)(void);
+};
+
+extern const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS];
+extern struct bc_group bc_root_group;
+
+int bc_core_init(void);
+struct bc_group *bc_group_create(struct bc_group *parent);
+int bc_group_kill(struct bc_group *group);
+void bc_group_put(struct bc_group *group);
+struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b);
+
+int bc_attach(struct bc_group *group, pid_t pid, bool process,
+	      int (*may_write)(struct bc_group *group));
+pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads);
+
+/**
+ * bc_task_css - the state of a controller for the group of a task
+ * @task: the task
+ * @id: the controller
+ *
+ * Context: rcu_read_lock() or the siglock of the task; the result is good for as
+ * long as that is held.
+ * Return: the state; that of the root group, if the task is in no other.
+ */
+static inline struct bc_css *bc_task_css(struct task_struct *task,
+					 enum bc_controller_id id)
+{
+	struct css_group *cg;
+
+	cg = rcu_dereference_check(task->css_group,
+				   lockdep_is_held(&task->sighand->siglock));
+	return cg ? cg->css[id] : bc_root_group.css[id];
+}
+
+/**
+ * struct bc_resource - the state of a controller that is one counter
+ * @css: as for every controller
+ * @counter: what the group holds; not used in the root
+ */
+struct bc_resource {
+	struct bc_css		css;
+	struct bc_counter	counter;
+};
+
+/**
+ * to_bc_resource - the counter's state of a resource controller
+ * @css: the state
+ */
+static inline struct bc_resource *to_bc_resource(struct bc_css *css)
+{
+	return container_of(css, struct bc_resource, css);
+}
+
+struct bc_css *bc_resource_alloc(struct bc_css *parent, unsigned int batch);
+void bc_resource_free(struct bc_css *css);
+
+#endif /* _LINUX_BC_CORE_H */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Beancounters: a hierarchical counter with limits and watermarks.
+ *
+ * kernel/bc/counter.c has the rules and the reasons.
+ */
+#ifndef _LINUX_BC_COUNTER_H
+#define _LINUX_BC_COUNTER_H
+
+#include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/limits.h>
+#include <linux/types.h>
+
+/* No limit. What userspace reads and writes as "max". */
+#define BC_MAX			LONG_MAX
+
+/* Levels below the root. Charges keep a number a level on the stack. */
+#define BC_MAX_DEPTH		32
+
+/* The largest batch, see bc_counter_init(). */
+#define BC_MAX_BATCH		1024
+
+/**
+ * enum bc_severity - how hard a charge tries (BC v6)
+ * @BC_BARRIER: fail above the barrier; for what can fail gracefully
+ * @BC_LIMIT: fail above the limit only
+ * @BC_FORCE: never fail; for what has happened already
+ */
+enum bc_severity {
+	BC_BARRIER,
+	BC_LIMIT,
+	BC_FORCE,
+};
+
+/**
+ * struct bc_counter - what a group, and all below it, holds of one resource
+ * @held: charged here and below, unused credit of CPUs included
+ * @maxheld: the highest @held of a successful charge since creation or reset
+ * @minheld: the lowest @held since creation or reset
+ * @failcnt: charges refused because of @barrier or @limit of this counter
+ * @pressure: while not 0, no CPU may take credit that counts here
+ * @barrier: BC_BARRIER fails above it; never above @limit
+ * @limit: BC_LIMIT fails above it
+ * @parent: the counter one level up, NULL below the root
+ * @batch: how much credit a CPU takes at once; 0 in a plain counter
+ * @id: names the counter in a CPU's credit; 0 in a plain counter
+ *
+ * The fields are private. @held, which every charge writes, has a cache line of
+ * its own, and so has what is rarely written; what is only read comes last.
+ */
+struct bc_counter {
+	atomic_long_t		held;
+
+	atomic_long_t		maxheld ____cacheline_aligned_in_smp;
+	atomic_long_t		minheld;
+	atomic_long_t		failcnt;
+	atomic_t		pressure;
+
+	unsigned long		barrier ____cacheline_aligned_in_smp;
+	unsigned long		limit;
+	struct bc_counter	*parent;
+	unsigned int		batch;
+	u32			id;
+};
+
+int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
+		    unsigned int batch);
+void bc_counter_destroy(struct bc_counter *counter);
+
+bool bc_counter_try_charge(struct bc_counter *counter, unsigned long n,
+			   enum bc_severity severity);
+bool bc_counter_try_charge_levels(struct bc_counter *counter,
+				  const unsigned long *n,
+				  enum bc_severity severity);
+void bc_counter_uncharge(struct bc_counter *counter, unsigned long n);
+void bc_counter_uncharge_until(struct bc_counter *counter,
+			       struct bc_counter *stop, unsigned long n);
+
+void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit);
+int bc_counter_set_barrier(struct bc_counter *counter, unsigned long barrier);
+
+unsigned long bc_counter_held(struct bc_counter *counter);
+unsigned long bc_counter_maxheld(struct bc_counter *counter);
+unsigned long bc_counter_minheld(struct bc_counter *counter);
+unsigned long bc_counter_failcnt(struct bc_counter *counter);
+void bc_counter_reset_maxheld(struct bc_counter *counter);
+void bc_counter_reset_minheld(struct bc_counter *counter);
+unsigned long bc_counter_slack(struct bc_counter *counter);
+
+/**
+ * bc_counter_barrier - the barrier of a counter
+ * @counter: the counter
+ *
+ * Context: Any.
+ */
+static inline unsigned long bc_counter_barrier(const struct bc_counter *counter)
+{
+	return READ_ONCE(counter->barrier);
+}
+
+/**
+ * bc_counter_limit - the limit of a counter
+ * @counter: the counter
+ *
+ * Context: Any.
+ */
+static inline unsigned long bc_counter_limit(const struct bc_counter *counter)
+{
+	return READ_ONCE(counter->limit);
+}
+
+#endif /* _LINUX_BC_COUNTER_H */

@@ -1,0 +1,803 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Beancounters: a hierarchical counter with limits and watermarks.
+ *
+ * A charge climbs from a counter through its ancestors, all or nothing. It
+ * takes no lock, never sleeps, never allocates. At every moment:
+ *
+ * - No charge that may fail takes @held above the limit, at any level. Each
+ *   level is raised by a cmpxchg from a value that leaves room, and the limit
+ *   is looked at once more afterwards: a limit that was lowered in between
+ *   refuses the charge, so that every charge that succeeds has seen room under
+ *   the limit that was in force when it was already counted. (Lowering a limit
+ *   is the one case in which a charge can be seen above it, for those few
+ *   instructions.)
+ * - A refused charge is not recorded in @maxheld: watermarks are raised when all
+ *   levels have said yes, to what the charge itself has made of @held. Until the
+ *   level that says no has answered, the levels below it show the charge; that
+ *   is when it can be in another's way, and when resetting @maxheld takes it in.
+ * - No update of a watermark is lost: they are moved by cmpxchg, and a reset
+ *   looks at @held again after it.
+ *
+ * Plain counters are that and no more. In a batched counter, a CPU charges some
+ * more than it was asked for, and keeps the rest as credit for the charges to
+ * come, and uncharges leave their units there. Credit is part of @held, of the
+ * counter and of all its ancestors, so that limits are kept without looking at
+ * it. It lives in a small cache of each CPU, which all counters share: a slot is
+ * one 64-bit word, the counter's id and the units, picked by the id. Every change
+ * of a slot is a cmpxchg, so that any CPU can take credit back from any other.
+ *
+ * Two rules keep credit from being seen:
+ *
+ * - Credit exists only under a counter that is not above its barrier, at every
+ *   level. A slot is opened for a counter only then, and a charge that takes a
+ *   level across its barrier takes all credit below it back. Thus credit is good
+ *   for a charge of any severity.
+ * - Nothing is refused while there is credit below the level that refuses. It is
+ *   taken back first, and the charge tried again.
+ *
+ * The second one has to be exact, or failcnt means nothing, and this is how.
+ * Credit moves between a slot and @held only in a section that the CPU announces
+ * (credit_begin(), credit_end()), with interrupts off. Who takes credit back
+ * raises @pressure, which keeps slots from being opened below that counter; waits
+ * once for the sections of all CPUs, after which every CPU knows; empties the
+ * slots; and waits once more, for sections in which somebody else has emptied one
+ * of the slots. Then @held is what is in use, and stays so while @pressure is up.
+ * These waits are for a few dozen instructions, and are met only by a charge that
+ * is about to be refused, by one that crosses a barrier, and by who writes a limit
+ * or reads @held.
+ *
+ * The sections also protect a counter that is found by the id in a slot: it is
+ * freed only after bc_counter_destroy() has taken back its credit, in this way.
+ *
+ * limits_mutex serializes writers of limit and barrier.
+ */
+#include <linux/bc/counter.h>
+#include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/irqflags.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/processor.h>
+#include <linux/xarray.h>
+
+#include "sabotage.h"
+
+static DEFINE_MUTEX(limits_mutex);
+
+/* Batched counters by id. Ids are reused. */
+static DEFINE_XARRAY_ALLOC1(counter_ids);
+
+/* The slots of a CPU, a cache line of them: the id above, the units below. */
+#define CREDIT_SLOTS	8
+
+/**
+ * struct credit_cache - the credit of one CPU
+ * @slot: counter id << 32 | units; 0 is empty
+ * @seq: odd while this CPU moves credit between slots and counters
+ */
+struct credit_cache {
+	atomic64_t	slot[CREDIT_SLOTS];
+	unsigned int	seq;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct credit_cache, credit_cache);
+
+static u32 credit_id(s64 word)
+{
+	return (u64)word >> 32;
+}
+
+static u32 credit_units(s64 word)
+{
+	return (u32)word;
+}
+
+static s64 credit_word(const struct bc_counter *counter, u32 units)
+{
+	return (u64)counter->id << 32 | units;
+}
+
+/*
+ * This CPU's slot for a counter. No harm is done if we are moved to another CPU
+ * with the pointer in hand: slots may be changed from anywhere.
+ */
+static atomic64_t *credit_slot(const struct bc_counter *counter)
+{
+	return &raw_cpu_ptr(&credit_cache)->slot[counter->id % CREDIT_SLOTS];
+}
+
+static unsigned int credit_max(const struct bc_counter *counter)
+{
+	return 2 * counter->batch;
+}
+
+/* What a charge of this severity must not exceed. */
+static unsigned long ceiling(const struct bc_counter *counter,
+			     enum bc_severity severity)
+{
+	switch (severity) {
+	case BC_BARRIER:
+		if (bc_sabotaged(barrier))
+			return READ_ONCE(counter->limit);
+		return READ_ONCE(counter->barrier);
+	case BC_LIMIT:
+		return READ_ONCE(counter->limit);
+	default:
+		if (bc_sabotaged(force))
+			return READ_ONCE(counter->limit);
+		return ULONG_MAX;
+	}
+}
+
+static void raise_maxheld(struct bc_counter *counter, unsigned long held)
+{
+	long max = atomic_long_read(&counter->maxheld);
+
+	if (bc_sabotaged(lost_maxheld)) {
+		atomic_long_set(&counter->maxheld, held);
+		return;
+	}
+	while (held > max) {
+		if (atomic_long_try_cmpxchg(&counter->maxheld, &max, held))
+			break;
+	}
+}
+
+static void lower_minheld(struct bc_counter *counter, unsigned long held)
+{
+	long min = atomic_long_read(&counter->minheld);
+
+	if (bc_sabotaged(minheld))
+		return;
+	while (held < min) {
+		if (atomic_long_try_cmpxchg(&counter->minheld, &min, held))
+			break;
+	}
+}
+
+static void uncharge_level(struct bc_counter *counter, unsigned long n)
+{
+	long held = atomic_long_sub_return(n, &counter->held);
+
+	if (WARN_ONCE(held < 0, "bc: uncharged %lu more than was charged\n", -held)) {
+		atomic_long_cmpxchg(&counter->held, held, 0);
+		held = 0;
+	}
+	if (held < atomic_long_read(&counter->minheld))
+		lower_minheld(counter, held);
+}
+
+static bool charge_level(struct bc_counter *counter, unsigned long n,
+			 enum bc_severity severity, unsigned long *new)
+{
+	unsigned long max = ceiling(counter, severity);
+	long held = atomic_long_read(&counter->held);
+
+	if (bc_sabotaged(limit))
+		max = ULONG_MAX;
+
+	if (bc_sabotaged(overshoot)) {
+		*new = atomic_long_add_return(n, &counter->held);
+	} else {
+		do {
+			*new = held + n;
+			if (unlikely(*new > max))
+				return false;
+		} while (!atomic_long_try_cmpxchg(&counter->held, &held, *new));
+	}
+
+	/* The limit may have been lowered since. */
+	if (unlikely(*new > ceiling(counter, severity)) && !bc_sabotaged(limit)) {
+		uncharge_level(counter, n);
+		return false;
+	}
+	return true;
+}
+
+static void uncharge_path(struct bc_counter *counter, struct bc_counter *stop,
+			  unsigned long n)
+{
+	for (; counter != stop; counter = counter->parent)
+		uncharge_level(counter, n);
+}
+
+static void take_credit_back(struct bc_counter *counter);
+
+/*
+ * Charge @counter and its ancestors, by @n each, or, with @levels, by
+ * @levels[0], @levels[1], and so on up to the first 0. Credit is not used.
+ *
+ * Return: NULL, or the counter that refused; then nothing is charged.
+ */
+static __always_inline struct bc_counter *
+charge_path(struct bc_counter *counter, unsigned long n,
+	    const unsigned long *levels, enum bc_severity severity)
+{
+	unsigned long new[BC_MAX_DEPTH];
+	struct bc_counter *c, *undo;
+	bool raise = false;
+	int i, depth;
+
+	for (c = counter, i = 0; c; c = c->parent, i++) {
+		if (levels) {
+			n = levels[i];
+			if (!n)
+				break;
+		}
+		if (!charge_level(c, n, severity, &new[i]))
+			goto refused;
+		raise |= new[i] > atomic_long_read(&c->maxheld);
+		if (bc_sabotaged(maxheld))
+			raise_maxheld(c, new[i]);
+		if (bc_sabotaged(parent)) {
+			i++;
+			break;
+		}
+	}
+	depth = i;
+
+	if (raise) {
+		for (c = counter, i = 0; i < depth; c = c->parent, i++)
+			raise_maxheld(c, new[i]);
+	}
+
+	/*
+	 * No credit above the barrier. A level that is across it already needs
+	 * a look only if somebody is still busy taking credit back there, who
+	 * is not to be overtaken.
+	 */
+	if (counter->batch && severity != BC_BARRIER && !bc_sabotaged(crossing)) {
+		for (c = counter, i = 0; i < depth; c = c->parent, i++) {
+			unsigned long barrier = READ_ONCE(c->barrier);
+
+			if (levels)
+				n = levels[i];
+			if (unlikely(new[i] > barrier) &&
+			    (new[i] - n <= barrier || atomic_read(&c->pressure)))
+				take_credit_back(c);
+		}
+	}
+	return NULL;
+
+refused:
+	for (undo = counter, i = 0; undo != c; undo = undo->parent, i++) {
+		if (levels)
+			n = levels[i];
+		if (!bc_sabotaged(rollback))
+			uncharge_level(undo, n);
+	}
+	return c;
+}
+
+/* Announce that this CPU moves credit between a slot and a counter. */
+static unsigned long credit_begin(void)
+{
+	struct credit_cache *cache;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	cache = this_cpu_ptr(&credit_cache);
+	WRITE_ONCE(cache->seq, cache->seq + 1);
+	/* Pairs with the barriers in credit_drain(). */
+	smp_mb();
+	return flags;
+}
+
+static void credit_end(unsigned long flags)
+{
+	struct credit_cache *cache = this_cpu_ptr(&credit_cache);
+
+	/* Pairs with credit_wait(). */
+	smp_store_release(&cache->seq, cache->seq + 1);
+	local_irq_restore(flags);
+}
+
+/* Wait until the sections have ended in which other CPUs move credit now. */
+static void credit_wait(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		unsigned int *seq = &per_cpu_ptr(&credit_cache, cpu)->seq;
+		/* Pairs with credit_end(). */
+		unsigned int old = smp_load_acquire(seq);
+
+		if (old & 1)
+			smp_cond_load_acquire(seq, VAL != old);
+	}
+}
+
+/*
+ * May a slot be opened for @counter? Not while somebody takes credit back from
+ * under it or an ancestor, and not while one of them is above its barrier.
+ * Called between credit_begin() and credit_end().
+ */
+static bool credit_allowed(struct bc_counter *counter)
+{
+	for (; counter; counter = counter->parent) {
+		if (atomic_read(&counter->pressure) ||
+		    atomic_long_read(&counter->held) > READ_ONCE(counter->barrier))
+			return false;
+	}
+	return true;
+}
+
+/* Pay a charge out of this CPU's credit. */
+static bool credit_take(struct bc_counter *counter, unsigned long n)
+{
+	atomic64_t *slot = credit_slot(counter);
+	s64 word = atomic64_read(slot);
+
+	do {
+		if (credit_id(word) != counter->id || credit_units(word) < n)
+			return false;
+	} while (!atomic64_try_cmpxchg(slot, &word, word - n));
+	return true;
+}
+
+/* Leave what is uncharged to this CPU as credit. */
+static bool credit_give(struct bc_counter *counter, unsigned long n)
+{
+	atomic64_t *slot = credit_slot(counter);
+	s64 word = atomic64_read(slot);
+
+	do {
+		if (credit_id(word) != counter->id ||
+		    credit_units(word) + n > credit_max(counter))
+			return false;
+	} while (!atomic64_try_cmpxchg(slot, &word, word + n));
+	return true;
+}
+
+/* Charge @n, and a batch on top of it as credit for this CPU. */
+static bool credit_refill(struct bc_counter *counter, unsigned long n)
+{
+	unsigned long flags = credit_begin();
+	struct bc_counter *owner;
+	bool done = false;
+	u32 units;
+	s64 old;
+
+	if (!credit_allowed(counter) ||
+	    charge_path(counter, n + counter->batch, NULL, BC_BARRIER))
+		goto out;
+
+	done = true;
+	old = atomic64_xchg(credit_slot(counter),
+			    credit_word(counter, counter->batch));
+	units = credit_units(old);
+	if (units) {
+		/* Its credit keeps @held of the owner up, and so the owner. */
+		owner = xa_load(&counter_ids, credit_id(old));
+		uncharge_path(owner, NULL, units);
+	}
+out:
+	credit_end(flags);
+	return done;
+}
+
+/*
+ * Open a slot for what is uncharged. Others' credit stays where it is: to throw
+ * it out would cost more than uncharging directly.
+ */
+static bool credit_open(struct bc_counter *counter, unsigned long n)
+{
+	unsigned long flags = credit_begin();
+	atomic64_t *slot = credit_slot(counter);
+	s64 word = atomic64_read(slot);
+	bool done = false;
+	u32 units;
+
+	if (!credit_allowed(counter))
+		goto out;
+
+	units = credit_units(word);
+	if (!units) {
+		done = atomic64_try_cmpxchg(slot, &word, credit_word(counter, n));
+	} else if (credit_id(word) == counter->id) {
+		/* Full. Keep a batch. */
+		units = min(units, counter->batch);
+		done = atomic64_try_cmpxchg(slot, &word,
+					    credit_word(counter, units));
+		if (done)
+			uncharge_path(counter, NULL,
+				      credit_units(word) + n - units);
+	}
+out:
+	credit_end(flags);
+	return done;
+}
+
+static bool counts_in(const struct bc_counter *counter,
+		      const struct bc_counter *ancestor)
+{
+	while (counter && counter != ancestor)
+		counter = counter->parent;
+	return counter;
+}
+
+/*
+ * Take back all credit of @counter and of what is below it. The caller has
+ * raised ->pressure, and is in none of the sections that are waited for.
+ */
+static void credit_drain(struct bc_counter *counter)
+{
+	unsigned long flags;
+	int cpu, i;
+
+	if (bc_sabotaged(drain))
+		return;
+
+	/* Every section from now on sees ->pressure, and what was charged. */
+	smp_mb();
+	credit_wait();
+
+	for_each_possible_cpu(cpu) {
+		struct credit_cache *cache = per_cpu_ptr(&credit_cache, cpu);
+
+		flags = credit_begin();
+		for (i = 0; i < CREDIT_SLOTS; i++) {
+			s64 word = atomic64_read(&cache->slot[i]);
+			struct bc_counter *owner;
+
+			do {
+				owner = NULL;
+				if (!word)
+					break;
+				owner = xa_load(&counter_ids, credit_id(word));
+				if (!counts_in(owner, counter)) {
+					owner = NULL;
+					break;
+				}
+			} while (!atomic64_try_cmpxchg(&cache->slot[i], &word, 0));
+
+			if (owner && credit_units(word))
+				uncharge_path(owner, NULL, credit_units(word));
+		}
+		credit_end(flags);
+	}
+
+	/* A slot that was empty may have been emptied a moment ago. */
+	smp_mb();
+	credit_wait();
+}
+
+static void take_credit_back(struct bc_counter *counter)
+{
+	atomic_inc(&counter->pressure);
+	credit_drain(counter);
+	atomic_dec(&counter->pressure);
+}
+
+/*
+ * A charge was refused by @refuser. Try again without any credit below it, and
+ * below every other level that refuses then. The second time that a level
+ * refuses, it has no room.
+ */
+static struct bc_counter *charge_drained(struct bc_counter *counter,
+					 unsigned long n,
+					 const unsigned long *levels,
+					 enum bc_severity severity,
+					 struct bc_counter *refuser)
+{
+	struct bc_counter *c;
+	u32 drained = 0;
+	int i;
+
+	BUILD_BUG_ON(BC_MAX_DEPTH > 32);
+
+	do {
+		for (c = counter, i = 0; c != refuser; c = c->parent)
+			i++;
+		if (drained & BIT(i))
+			break;
+		drained |= BIT(i);
+		atomic_inc(&refuser->pressure);
+		credit_drain(refuser);
+		refuser = charge_path(counter, n, levels, severity);
+	} while (refuser);
+
+	for (c = counter, i = 0; drained; c = c->parent, i++) {
+		if (drained & BIT(i)) {
+			atomic_dec(&c->pressure);
+			drained &= ~BIT(i);
+		}
+	}
+	return refuser;
+}
+
+static bool refuse(struct bc_counter *counter, struct bc_counter *refuser)
+{
+	if (bc_sabotaged(failcnt))
+		refuser = counter;
+	atomic_long_inc(&refuser->failcnt);
+	return false;
+}
+
+/**
+ * bc_counter_init - make a counter with no limits that holds nothing
+ * @counter: the counter
+ * @parent: the counter one level up, or NULL; outlives @counter
+ * @batch: 0 for a plain counter, which is exact in everything; else how many
+ *	units a CPU takes at once, at most BC_MAX_BATCH, and the same as in @parent
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -ENOMEM; a plain counter cannot fail.
+ */
+int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
+		    unsigned int batch)
+{
+	might_sleep();
+	if (WARN_ON_ONCE(batch > BC_MAX_BATCH))
+		batch = BC_MAX_BATCH;
+
+	memset(counter, 0, sizeof(*counter));
+	counter->barrier = BC_MAX;
+	counter->limit = BC_MAX;
+	counter->parent = parent;
+	counter->batch = batch;
+	if (!batch)
+		return 0;
+	return xa_alloc(&counter_ids, &counter->id, counter, xa_limit_32b,
+			GFP_KERNEL);
+}
+
+/**
+ * bc_counter_destroy - give up a counter
+ * @counter: the counter, which nobody can charge any more and that holds nothing
+ *
+ * Afterwards, its memory may be freed at once.
+ *
+ * Context: Process context. May sleep.
+ */
+void bc_counter_destroy(struct bc_counter *counter)
+{
+	might_sleep();
+	if (counter->batch) {
+		take_credit_back(counter);
+		xa_erase(&counter_ids, counter->id);
+	}
+	WARN_ONCE(atomic_long_read(&counter->held),
+		  "bc: a counter dies with %ld charged\n",
+		  atomic_long_read(&counter->held));
+}
+
+/**
+ * bc_counter_try_charge - charge a counter and all its ancestors
+ * @counter: the counter
+ * @n: how much, at most BC_MAX
+ * @severity: when to fail
+ *
+ * If a level has no room, nothing is charged at any level, and that level's
+ * failcnt goes up.
+ *
+ * Context: Any but NMI. Takes no lock, does not sleep.
+ * Return: true if charged. BC_FORCE always is.
+ */
+bool bc_counter_try_charge(struct bc_counter *counter, unsigned long n,
+			   enum bc_severity severity)
+{
+	struct bc_counter *refuser;
+
+	if (counter->batch && n <= counter->batch &&
+	    (credit_take(counter, n) || credit_refill(counter, n)))
+		return true;
+
+	refuser = charge_path(counter, n, NULL, severity);
+	if (likely(!refuser))
+		return true;
+	if (counter->batch)
+		refuser = charge_drained(counter, n, NULL, severity, refuser);
+	return refuser ? refuse(counter, refuser) : true;
+}
+
+/**
+ * bc_counter_try_charge_levels - charge a counter and its ancestors, by level
+ * @counter: the counter
+ * @n: how much for each level: @n[0] for @counter, @n[1] for its parent, and so
+ *	on, to the root or to the first 0; never more for a level than below it
+ * @severity: when to fail
+ *
+ * For things that move within the tree, which count in some ancestors already.
+ * Apart from that, it is bc_counter_try_charge().
+ *
+ * Context: Any but NMI. Takes no lock, does not sleep.
+ * Return: true if charged.
+ */
+bool bc_counter_try_charge_levels(struct bc_counter *counter,
+				  const unsigned long *n,
+				  enum bc_severity severity)
+{
+	struct bc_counter *refuser;
+
+	refuser = charge_path(counter, 0, n, severity);
+	if (likely(!refuser))
+		return true;
+	if (counter->batch)
+		refuser = charge_drained(counter, 0, n, severity, refuser);
+	return refuser ? refuse(counter, refuser) : true;
+}
+
+/**
+ * bc_counter_uncharge - uncharge a counter and all its ancestors
+ * @counter: the counter
+ * @n: how much; was charged before
+ *
+ * Context: Any but NMI. Takes no lock, does not sleep.
+ */
+void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
+{
+	if (bc_sabotaged(uncharge))
+		return;
+	if (counter->batch && n <= counter->batch &&
+	    (credit_give(counter, n) || credit_open(counter, n)))
+		return;
+	uncharge_path(counter, NULL, n);
+}
+
+/**
+ * bc_counter_uncharge_until - uncharge a counter and some of its ancestors
+ * @counter: the counter
+ * @stop: the first ancestor that is not uncharged, or NULL for none such
+ * @n: how much; was charged before
+ *
+ * For things that move within the tree, see bc_counter_try_charge_levels().
+ *
+ * Context: Any but NMI. Takes no lock, does not sleep.
+ */
+void bc_counter_uncharge_until(struct bc_counter *counter,
+			       struct bc_counter *stop, unsigned long n)
+{
+	if (bc_sabotaged(uncharge))
+		return;
+	uncharge_path(counter, stop, n);
+}
+
+/**
+ * bc_counter_set_limit - set the limit, and pull the barrier down with it
+ * @counter: the counter
+ * @limit: the new limit, at most BC_MAX
+ *
+ * It may be below what is held: nothing is taken away, nothing more is given.
+ * Once this has returned, no charge succeeds that does not fit.
+ *
+ * Context: Process context. May sleep.
+ */
+void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
+{
+	guard(mutex)(&limits_mutex);
+
+	/* The barrier first: it is never above the limit, not even in passing. */
+	if (limit < counter->barrier)
+		WRITE_ONCE(counter->barrier, limit);
+	WRITE_ONCE(counter->limit, limit);
+	if (counter->batch && !bc_sabotaged(hoard))
+		take_credit_back(counter);
+}
+
+/**
+ * bc_counter_set_barrier - set the barrier
+ * @counter: the counter
+ * @barrier: the new barrier
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -EINVAL if @barrier is above the limit.
+ */
+int bc_counter_set_barrier(struct bc_counter *counter, unsigned long barrier)
+{
+	guard(mutex)(&limits_mutex);
+
+	if (barrier > counter->limit)
+		return -EINVAL;
+	WRITE_ONCE(counter->barrier, barrier);
+	if (counter->batch && !bc_sabotaged(hoard))
+		take_credit_back(counter);
+	return 0;
+}
+
+/**
+ * bc_counter_held - what is in use, here and below
+ * @counter: the counter
+ *
+ * The credit of CPUs is taken back first, so that the result is exact when
+ * nobody charges meanwhile; else it may be too high, by what bc_counter_slack()
+ * says.
+ *
+ * Context: Any but NMI.
+ */
+unsigned long bc_counter_held(struct bc_counter *counter)
+{
+	if (counter->batch)
+		take_credit_back(counter);
+	return max(atomic_long_read(&counter->held), 0L);
+}
+
+/**
+ * bc_counter_maxheld - the highest that any successful charge has made of held
+ * @counter: the counter
+ *
+ * Exact in a plain counter. In a batched one it may be too high, by what
+ * bc_counter_slack() says, and is never too low.
+ *
+ * Context: Any.
+ */
+unsigned long bc_counter_maxheld(struct bc_counter *counter)
+{
+	return atomic_long_read(&counter->maxheld);
+}
+
+/**
+ * bc_counter_minheld - the lowest that held has been
+ * @counter: the counter
+ *
+ * Exact in a plain counter. In a batched one it may be too high, by what
+ * bc_counter_slack() says, but never higher than what is held now.
+ *
+ * Context: Any but NMI.
+ */
+unsigned long bc_counter_minheld(struct bc_counter *counter)
+{
+	if (counter->batch)
+		take_credit_back(counter);
+	return atomic_long_read(&counter->minheld);
+}
+
+/**
+ * bc_counter_failcnt - how many charges were refused because of this counter
+ * @counter: the counter
+ *
+ * Context: Any.
+ */
+unsigned long bc_counter_failcnt(struct bc_counter *counter)
+{
+	return atomic_long_read(&counter->failcnt);
+}
+
+/**
+ * bc_counter_reset_maxheld - let maxheld start again from what is held
+ * @counter: the counter
+ *
+ * Context: Any but NMI.
+ */
+void bc_counter_reset_maxheld(struct bc_counter *counter)
+{
+	atomic_long_set(&counter->maxheld, bc_counter_held(counter));
+	/*
+	 * A charge raises held, then looks at maxheld; we the other way round.
+	 * One of us sees the other.
+	 */
+	smp_mb();
+	raise_maxheld(counter, atomic_long_read(&counter->held));
+}
+
+/**
+ * bc_counter_reset_minheld - let minheld start again from what is held
+ * @counter: the counter
+ *
+ * Context: Any but NMI.
+ */
+void bc_counter_reset_minheld(struct bc_counter *counter)
+{
+	atomic_long_set(&counter->minheld, bc_counter_held(counter));
+	/* As above. */
+	smp_mb();
+	lower_minheld(counter, atomic_long_read(&counter->held));
+}
+
+/**
+ * bc_counter_slack - how far the watermarks of a counter may be off
+ * @counter: the counter
+ *
+ * As much as all CPUs together may keep as credit; 0 in a plain counter.
+ *
+ * Context: Any.
+ */
+unsigned long bc_counter_slack(struct bc_counter *counter)
+{
+	return (unsigned long)credit_max(counter) * CREDIT_SLOTS *
+		num_possible_cpus();
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Beancounters: numtasks, the number of tasks in a group.
+ *
+ * What an administrator should know:
+ *
+ * - Every thread counts as one, from fork(2), vfork(2) or clone(2) until it has
+ *   been reaped. Zombies count.
+ * - A fork that would take the group or any of its ancestors above its limit
+ *   fails with EAGAIN. The barrier is not looked at: a fork is charged at
+ *   severity BC_LIMIT, as in BC v6.
+ * - The charge moves with the task. A move that would break a limit fails with
+ *   EAGAIN, and the task, with all its threads, stays where it is. Groups that
+ *   are above both the source and the target do not notice a move.
+ * - A limit may be set below what is held. Nobody is killed; nothing more is
+ *   forked, nor moved in, until enough tasks have gone.
+ *
+ * It is what the pids controller of cgroups does, but that a move into a full
+ * group is refused there for nobody, and that held, maxheld and failcnt are exact
+ * here.
+ */
+#include <linux/bc/core.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/sched/stat.h>
+
+/* NULL in the root, which is not charged. */
+static struct bc_counter *group_counter(struct bc_group *group)
+{
+	if (!group->parent)
+		return NULL;
+	return &to_bc_resource(group->css[BC_ID_numtasks])->counter;
+}
+
+static struct bc_css *numtasks_css_alloc(struct bc_css *parent)
+{
+	return bc_resource_alloc(parent, 0);
+}
+
+static int numtasks_can_fork(struct bc_css *css, struct task_struct *p)
+{
+	if (!bc_counter_try_charge(&to_bc_resource(css)->counter, 1, BC_LIMIT))
+		return -EAGAIN;
+	return 0;
+}
+
+static void numtasks_uncharge(struct bc_css *css, struct task_struct *p)
+{
+	bc_counter_uncharge(&to_bc_resource(css)->counter, 1);
+}
+
+/*
+ * How many tasks each level above the target, itself included, is to be charged
+ * for: n[0] for the target, n[1] for its parent, and so on. A task does not count
+ * where it counts already, from the nearest common ancestor upwards.
+ */
+static void count_levels(const struct bc_taskset *tset, unsigned long *n)
+{
+	unsigned int level = tset->group->level;
+	struct task_struct *task;
+	int i;
+
+	bc_taskset_for_each(task, tset) {
+		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
+		struct bc_group *common = bc_group_common(from->group, tset->group);
+
+		/* Charged below the common ancestor: n[0] to n[i - 1]. */
+		i = level - common->level;
+		if (i)
+			n[i - 1]++;
+	}
+	/* Who is charged at a level is charged at all levels below it. */
+	for (i = BC_MAX_DEPTH - 1; i > 0; i--)
+		n[i - 1] += n[i];
+}
+
+static int numtasks_can_attach(const struct bc_taskset *tset)
+{
+	struct bc_counter *counter = group_counter(tset->group);
+	unsigned long n[BC_MAX_DEPTH] = { };
+
+	count_levels(tset, n);
+	if (counter && !bc_counter_try_charge_levels(counter, n, BC_LIMIT))
+		return -EAGAIN;
+	return 0;
+}
+
+static void numtasks_cancel_attach(const struct bc_taskset *tset)
+{
+	struct bc_counter *counter = group_counter(tset->group);
+	struct task_struct *task;
+
+	bc_taskset_for_each(task, tset) {
+		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
+		struct bc_group *common = bc_group_common(from->group, tset->group);
+
+		bc_counter_uncharge_until(counter, group_counter(common), 1);
+	}
+}
+
+static void numtasks_attach(const struct bc_taskset *tset)
+{
+	struct task_struct *task;
+
+	bc_taskset_for_each(task, tset) {
+		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
+		struct bc_group *common = bc_group_common(from->group, tset->group);
+
+		bc_counter_uncharge_until(group_counter(from->group),
+					  group_counter(common), 1);
+	}
+}
+
+static unsigned long numtasks_root_held(void)
+{
+	return data_race(nr_threads);
+}
+
+const struct bc_controller bc_numtasks_controller = {
+	.name		= "numtasks",
+	.css_alloc	= numtasks_css_alloc,
+	.css_free	= bc_resource_free,
+	.can_attach	= numtasks_can_attach,
+	.cancel_attach	= numtasks_cancel_attach,
+	.attach		= numtasks_attach,
+	.can_fork	= numtasks_can_fork,
+	.cancel_fork	= numtasks_uncharge,
+	.exit		= numtasks_uncharge,
+	.root_held	= numtasks_root_held,
+};

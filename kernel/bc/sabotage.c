@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Beancounters, broken on purpose: what a test suite must notice.
+ */
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "sabotage.h"
+
+enum bc_sabotage bc_sabotage;
+
+static const char * const names[] = {
+#define BC_SABOTAGE_NAME(name) [BC_SABOTAGE_##name] = #name,
+	BC_SABOTAGES(BC_SABOTAGE_NAME)
+#undef BC_SABOTAGE_NAME
+};
+
+static int sabotage_show(struct seq_file *m, void *v)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		seq_printf(m, i == bc_sabotage ? "[%s]\n" : "%s\n", names[i]);
+	return 0;
+}
+
+static int sabotage_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, sabotage_show, NULL);
+}
+
+static ssize_t sabotage_write(struct file *file, const char __user *ubuf,
+			      size_t count, loff_t *ppos)
+{
+	char buf[32];
+	int i;
+
+	if (count >= sizeof(buf))
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, count))
+		return -EFAULT;
+	buf[count] = '\0';
+
+	i = sysfs_match_string(names, buf);
+	if (i < 0)
+		return i;
+	WRITE_ONCE(bc_sabotage, i);
+	return count;
+}
+
+static const struct file_operations sabotage_fops = {
+	.open		= sabotage_open,
+	.read		= seq_read,
+	.write		= sabotage_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static int __init sabotage_init(void)
+{
+	debugfs_create_file("sabotage", 0600, debugfs_create_dir("bc", NULL),
+			    NULL, &sabotage_fops);
+	return 0;
+}
+late_initcall(sabotage_init);
