@@ -12,6 +12,7 @@
  */
 #include <linux/bc/core.h>
 #include <linux/configfs.h>
+#include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -23,11 +24,13 @@
 /**
  * struct bc_ctrl_dir - a controller's directory
  * @cg: for configfs
+ * @dir: the group's directory, by reference; NULL in the root, which never goes
  * @css: the controller's state for the group
  * @controller: the controller
  */
 struct bc_ctrl_dir {
 	struct config_group		cg;
+	struct bc_dir			*dir;
 	struct bc_css			*css;
 	const struct bc_controller	*controller;
 };
@@ -122,7 +125,7 @@ static int parse_amount(const char *page, size_t count, unsigned long *amount)
 	}
 
 	len = strlen(text);
-	if (len) {
+	if (len > 1 && isdigit(text[len - 2])) {
 		switch (text[len - 1]) {
 		case 'G':
 		case 'g':
@@ -259,7 +262,18 @@ static struct configfs_attribute *bc_res_attrs[] = {
 	NULL
 };
 
+/* It is a part of the group's directory, which stays until nobody holds it. */
+static void bc_ctrl_dir_release(struct config_item *item)
+{
+	config_item_put(&to_bc_ctrl_dir(item)->dir->cg.cg_item);
+}
+
+static struct configfs_item_operations bc_ctrl_dir_item_ops = {
+	.release	= bc_ctrl_dir_release,
+};
+
 static const struct config_item_type bc_res_type = {
+	.ct_item_ops	= &bc_ctrl_dir_item_ops,
 	.ct_attrs	= bc_res_attrs,
 	.ct_owner	= THIS_MODULE,
 };
@@ -463,11 +477,14 @@ static const struct config_item_type bc_root_type = {
 };
 
 static void add_ctrl_dirs(struct config_group *cg, struct bc_group *group,
-			  struct bc_ctrl_dir *ctrl)
+			  struct bc_dir *dir, struct bc_ctrl_dir *ctrl)
 {
 	int i;
 
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (dir)
+			config_item_get(&dir->cg.cg_item);
+		ctrl[i].dir = dir;
 		ctrl[i].css = group->css[i];
 		ctrl[i].controller = bc_controllers[i];
 		config_group_init_type_name(&ctrl[i].cg, bc_controllers[i]->name,
@@ -502,7 +519,7 @@ static struct config_group *bc_make_group(struct config_group *parent,
 		return ERR_PTR(-ENOMEM);
 	}
 	group->item = &dir->cg.cg_item;
-	add_ctrl_dirs(&dir->cg, group, dir->ctrl);
+	add_ctrl_dirs(&dir->cg, group, dir, dir->ctrl);
 	return &dir->cg;
 }
 
@@ -524,7 +541,7 @@ static int __init bc_configfs_init(void)
 
 	config_group_init(&bc_subsys.su_group);
 	bc_root_group.item = &bc_subsys.su_group.cg_item;
-	add_ctrl_dirs(&bc_subsys.su_group, &bc_root_group, root_ctrl);
+	add_ctrl_dirs(&bc_subsys.su_group, &bc_root_group, NULL, root_ctrl);
 	return configfs_register_subsystem(&bc_subsys);
 }
 subsys_initcall(bc_configfs_init);

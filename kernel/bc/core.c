@@ -52,19 +52,12 @@
 
 #include "sabotage.h"
 
-#define BC_CONTROLLER(name) extern const struct bc_controller bc_##name##_controller;
-#include <linux/bc/controllers.h>
-#undef BC_CONTROLLER
-
 #define BC_CONTROLLER(name) [BC_ID_##name] = &bc_##name##_controller,
 const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS] = {
 #include <linux/bc/controllers.h>
 };
-#undef BC_CONTROLLER
 
-#define for_each_controller(ctrl, i)					\
-	for ((i) = 0; (i) < BC_NR_CONTROLLERS &&			\
-	     ((ctrl) = bc_controllers[i], true); (i)++)
+#undef BC_CONTROLLER
 
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
@@ -135,20 +128,27 @@ static struct css_group *css_group_get(struct bc_group *group)
 
 static void css_group_put(struct css_group *cg)
 {
-	unsigned long flags;
+	bool last = false;
 
-	if (!refcount_dec_and_lock_irqsave(&cg->refs, &css_group_lock, &flags))
+	if (refcount_dec_not_one(&cg->refs))
 		return;
-	rhashtable_remove_fast(&css_groups, &cg->node, css_group_params);
-	cg->group->nr_css_groups--;
-	spin_unlock_irqrestore(&css_group_lock, flags);
-	kfree_rcu(cg, rcu);
+
+	scoped_guard(spinlock_irqsave, &css_group_lock) {
+		last = refcount_dec_and_test(&cg->refs);
+		if (last) {
+			rhashtable_remove_fast(&css_groups, &cg->node,
+					       css_group_params);
+			cg->group->nr_css_groups--;
+		}
+	}
+	if (last)
+		kfree_rcu(cg, rcu);
 }
 
 static struct css_group *task_css_group(struct task_struct *task)
 {
 	return rcu_dereference_check(task->css_group,
-				     lockdep_is_held(&task->sighand->siglock));
+				     lockdep_is_held(bc_siglock(task)));
 }
 
 static struct bc_group *task_group(struct task_struct *task)
@@ -171,34 +171,28 @@ static struct task_struct *taskset_skip(const struct bc_taskset *tset,
 }
 
 /**
- * bc_taskset_first - start to iterate over the tasks that move
+ * bc_taskset_next - iterate over the tasks that move
  * @tset: the tasks
+ * @task: the one before, NULL for the first
  *
- * Context: The siglock of the tasks is held. See bc_taskset_for_each().
- */
-struct task_struct *bc_taskset_first(const struct bc_taskset *tset)
-{
-	struct task_struct *task = tset->task;
-
-	lockdep_assert_held(&task->sighand->siglock);
-
-	if (tset->process)
-		task = list_first_entry(&task->signal->thread_head,
-					struct task_struct, thread_node);
-	return taskset_skip(tset, task);
-}
-
-/**
- * bc_taskset_next - go on iterating over the tasks that move
- * @tset: the tasks
- * @task: the one before
+ * Tasks that are where they should be are left out.
  *
- * Context: The siglock of the tasks is held. See bc_taskset_for_each().
+ * Context: The siglock of the tasks is held.
+ * Return: the next one, or NULL.
  */
 struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
 				    struct task_struct *task)
 {
-	return taskset_skip(tset, tset->process ? __next_thread(task) : NULL);
+	lockdep_assert_held(bc_siglock(tset->task));
+
+	if (!tset->process)
+		return task ? NULL : taskset_skip(tset, tset->task);
+	if (task)
+		task = __next_thread(task);
+	else
+		task = list_first_entry(&tset->task->signal->thread_head,
+					struct task_struct, thread_node);
+	return taskset_skip(tset, task);
 }
 
 /*
@@ -207,29 +201,26 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  */
 static int migrate(const struct bc_taskset *tset)
 {
-	const struct bc_controller *ctrl;
-	struct task_struct *task;
+	struct task_struct *task = NULL;
 	int i, err;
 
-	lockdep_assert_held(&tset->task->sighand->siglock);
-
-	if (!bc_taskset_first(tset))
+	if (!bc_taskset_next(tset, NULL))
 		return 0;
 
-	for_each_controller(ctrl, i) {
-		if (!ctrl->can_attach)
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (!bc_controllers[i]->can_attach)
 			continue;
-		err = ctrl->can_attach(tset);
+		err = bc_controllers[i]->can_attach(tset);
 		if (err)
 			goto cancel;
 	}
 
-	for_each_controller(ctrl, i) {
-		if (ctrl->attach)
-			ctrl->attach(tset);
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (bc_controllers[i]->attach)
+			bc_controllers[i]->attach(tset);
 	}
 
-	bc_taskset_for_each(task, tset) {
+	while ((task = bc_taskset_next(tset, task))) {
 		struct css_group *from = task_css_group(task);
 
 		if (tset->to)
@@ -237,7 +228,7 @@ static int migrate(const struct bc_taskset *tset)
 		rcu_assign_pointer(task->css_group, tset->to);
 		if (from)
 			css_group_put(from);
-		if (bc_sabotaged(siblings))
+		if (bc_sabotaged(BC_SABOTAGE_SIBLINGS))
 			break;
 	}
 	return 0;
@@ -319,6 +310,21 @@ static bool is_alive(const struct bc_taskset *tset)
 	return !(tset->task->flags & PF_EXITING);
 }
 
+/*
+ * Move them, unless the task has been reaped and has no siglock any more: then
+ * return false.
+ */
+static bool lock_and_migrate(const struct bc_taskset *tset, int *err)
+{
+	unsigned long flags;
+
+	if (!lock_task_sighand(tset->task, &flags))
+		return false;
+	*err = is_alive(tset) ? migrate(tset) : -ESRCH;
+	unlock_task_sighand(tset->task, &flags);
+	return true;
+}
+
 /**
  * bc_attach - move a process, or one thread, to a group
  * @group: the group
@@ -344,9 +350,8 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group))
 {
 	struct bc_taskset tset = { .process = process, .group = group };
-	unsigned long flags;
-	bool locked = false;
-	int err = 0;
+	bool done = false;
+	int err;
 
 	guard(mutex)(&bc_mutex);
 
@@ -363,18 +368,14 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	 * a process, and another thread has called exec, the pid is now that
 	 * thread's: look again. A reaped task is not found a second time.
 	 */
-	while (!locked && !err) {
+	while (!done) {
 		tset.task = find_task(pid);
 		if (!tset.task) {
 			err = -ESRCH;
 			break;
 		}
 		err = check_move(&tset, may_write);
-		if (!err && lock_task_sighand(tset.task, &flags)) {
-			locked = true;
-			err = is_alive(&tset) ? migrate(&tset) : -ESRCH;
-			unlock_task_sighand(tset.task, &flags);
-		}
+		done = err || lock_and_migrate(&tset, &err);
 		put_task_struct(tset.task);
 	}
 
@@ -398,7 +399,6 @@ static void cancel_fork(struct css_group *cg, struct task_struct *p, int i)
 
 int __bc_can_fork(struct task_struct *p)
 {
-	const struct bc_controller *ctrl;
 	struct css_group *cg;
 	int i, err;
 
@@ -414,10 +414,10 @@ int __bc_can_fork(struct task_struct *p)
 	if (!cg)
 		return 0;
 
-	for_each_controller(ctrl, i) {
-		if (!ctrl->can_fork)
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (!bc_controllers[i]->can_fork)
 			continue;
-		err = ctrl->can_fork(cg->css[i], p);
+		err = bc_controllers[i]->can_fork(cg->css[i], p);
 		if (err) {
 			cancel_fork(cg, p, i);
 			return err;
@@ -443,22 +443,21 @@ int __bc_fork(struct task_struct *p)
 		.to = task_css_group(current),
 	};
 
-	if (bc_sabotaged(refork))
+	if (bc_sabotaged(BC_SABOTAGE_REFORK))
 		return 0;
 	return migrate(&tset);
 }
 
 void __bc_exit(struct task_struct *tsk)
 {
-	const struct bc_controller *ctrl;
 	struct css_group *cg = task_css_group(tsk);
 	int i;
 
-	lockdep_assert_held(&tsk->sighand->siglock);
+	lockdep_assert_held(bc_siglock(tsk));
 
-	for_each_controller(ctrl, i) {
-		if (ctrl->exit)
-			ctrl->exit(cg->css[i], tsk);
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (bc_controllers[i]->exit)
+			bc_controllers[i]->exit(cg->css[i], tsk);
 	}
 	RCU_INIT_POINTER(tsk->css_group, NULL);
 	css_group_put(cg);
@@ -502,6 +501,7 @@ pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads)
 	struct pid_namespace *ns = task_active_pid_ns(current);
 	enum pid_type type = threads ? PIDTYPE_PID : PIDTYPE_TGID;
 	struct task_struct *task;
+	unsigned int scanned = 0;
 	struct pid *pid;
 	pid_t found = 0;
 
@@ -514,8 +514,9 @@ pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads)
 			found = nr;
 			break;
 		}
+		nr++;
 		/* The number is all that we need to go on. */
-		if (++nr % 64 == 0)
+		if (++scanned % 64 == 0)
 			cond_resched_rcu();
 	}
 	rcu_read_unlock();
@@ -559,12 +560,12 @@ static void free_css(struct bc_group *group)
 
 static int alloc_css(struct bc_group *group)
 {
-	const struct bc_controller *ctrl;
+	struct bc_group *parent = group->parent;
 	struct bc_css *css;
 	int i;
 
-	for_each_controller(ctrl, i) {
-		css = ctrl->css_alloc(group->parent ? group->parent->css[i] : NULL);
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		css = bc_controllers[i]->css_alloc(parent ? parent->css[i] : NULL);
 		if (IS_ERR(css)) {
 			free_css(group);
 			return PTR_ERR(css);
@@ -663,13 +664,13 @@ int bc_group_kill(struct bc_group *group)
 
 /**
  * bc_group_put - drop a reference to a group
- * @group: the group; nothing happens to the root
+ * @group: the group; the root has one reference that is never dropped
  *
  * Context: Any. The group is freed later, after an RCU grace period.
  */
 void bc_group_put(struct bc_group *group)
 {
-	if (group->parent && refcount_dec_and_test(&group->refs))
+	if (refcount_dec_and_test(&group->refs))
 		queue_rcu_work(system_wq, &group->free_work);
 }
 

@@ -30,9 +30,9 @@
  * Two rules keep credit from being seen:
  *
  * - Credit exists only under a counter that is not above its barrier, at every
- *   level. A slot is opened for a counter only then, and a charge that takes a
- *   level across its barrier takes all credit below it back. Thus credit is good
- *   for a charge of any severity.
+ *   level. A slot is opened for a counter only then, and a charge that finds a
+ *   level above its barrier takes all credit below it back before it returns. Thus
+ *   credit is good for a charge of any severity.
  * - Nothing is refused while there is credit below the level that refuses. It is
  *   taken back first, and the charge tried again.
  *
@@ -44,8 +44,10 @@
  * slots; and waits once more, for sections in which somebody else has emptied one
  * of the slots. Then @held is what is in use, and stays so while @pressure is up.
  * These waits are for a few dozen instructions, and are met only by a charge that
- * is about to be refused, by one that crosses a barrier, and by who writes a limit
- * or reads @held.
+ * is about to be refused, by one above a barrier, and by who writes a limit or
+ * reads @held. @lent, which is set in the sections that open slots, tells whether
+ * there can be anything to take back: who is refused again and again only has to
+ * look at each CPU's section.
  *
  * The sections also protect a counter that is found by the id in a slot: it is
  * freed only after bc_counter_destroy() has taken back its credit, in this way.
@@ -57,7 +59,6 @@
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
-#include <linux/export.h>
 #include <linux/irqflags.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
@@ -121,13 +122,13 @@ static unsigned long ceiling(const struct bc_counter *counter,
 {
 	switch (severity) {
 	case BC_BARRIER:
-		if (bc_sabotaged(barrier))
+		if (bc_sabotaged(BC_SABOTAGE_BARRIER))
 			return READ_ONCE(counter->limit);
 		return READ_ONCE(counter->barrier);
 	case BC_LIMIT:
 		return READ_ONCE(counter->limit);
 	default:
-		if (bc_sabotaged(force))
+		if (bc_sabotaged(BC_SABOTAGE_FORCE))
 			return READ_ONCE(counter->limit);
 		return ULONG_MAX;
 	}
@@ -137,7 +138,7 @@ static void raise_maxheld(struct bc_counter *counter, unsigned long held)
 {
 	long max = atomic_long_read(&counter->maxheld);
 
-	if (bc_sabotaged(lost_maxheld)) {
+	if (bc_sabotaged(BC_SABOTAGE_LOST_MAXHELD)) {
 		atomic_long_set(&counter->maxheld, held);
 		return;
 	}
@@ -151,7 +152,7 @@ static void lower_minheld(struct bc_counter *counter, unsigned long held)
 {
 	long min = atomic_long_read(&counter->minheld);
 
-	if (bc_sabotaged(minheld))
+	if (bc_sabotaged(BC_SABOTAGE_MINHELD))
 		return;
 	while (held < min) {
 		if (atomic_long_try_cmpxchg(&counter->minheld, &min, held))
@@ -177,10 +178,10 @@ static bool charge_level(struct bc_counter *counter, unsigned long n,
 	unsigned long max = ceiling(counter, severity);
 	long held = atomic_long_read(&counter->held);
 
-	if (bc_sabotaged(limit))
+	if (bc_sabotaged(BC_SABOTAGE_LIMIT))
 		max = ULONG_MAX;
 
-	if (bc_sabotaged(overshoot)) {
+	if (bc_sabotaged(BC_SABOTAGE_OVERSHOOT)) {
 		*new = atomic_long_add_return(n, &counter->held);
 	} else {
 		do {
@@ -191,7 +192,7 @@ static bool charge_level(struct bc_counter *counter, unsigned long n,
 	}
 
 	/* The limit may have been lowered since. */
-	if (unlikely(*new > ceiling(counter, severity)) && !bc_sabotaged(limit)) {
+	if (unlikely(*new > ceiling(counter, severity)) && !bc_sabotaged(BC_SABOTAGE_LIMIT)) {
 		uncharge_level(counter, n);
 		return false;
 	}
@@ -231,9 +232,9 @@ charge_path(struct bc_counter *counter, unsigned long n,
 		if (!charge_level(c, n, severity, &new[i]))
 			goto refused;
 		raise |= new[i] > atomic_long_read(&c->maxheld);
-		if (bc_sabotaged(maxheld))
+		if (bc_sabotaged(BC_SABOTAGE_MAXHELD))
 			raise_maxheld(c, new[i]);
-		if (bc_sabotaged(parent)) {
+		if (bc_sabotaged(BC_SABOTAGE_PARENT)) {
 			i++;
 			break;
 		}
@@ -246,18 +247,12 @@ charge_path(struct bc_counter *counter, unsigned long n,
 	}
 
 	/*
-	 * No credit above the barrier. A level that is across it already needs
-	 * a look only if somebody is still busy taking credit back there, who
-	 * is not to be overtaken.
+	 * No credit above the barrier. Not only who goes across it has to see to
+	 * that: we may have overtaken it.
 	 */
-	if (counter->batch && severity != BC_BARRIER && !bc_sabotaged(crossing)) {
+	if (counter->batch && severity != BC_BARRIER && !bc_sabotaged(BC_SABOTAGE_CROSSING)) {
 		for (c = counter, i = 0; i < depth; c = c->parent, i++) {
-			unsigned long barrier = READ_ONCE(c->barrier);
-
-			if (levels)
-				n = levels[i];
-			if (unlikely(new[i] > barrier) &&
-			    (new[i] - n <= barrier || atomic_read(&c->pressure)))
+			if (unlikely(new[i] > READ_ONCE(c->barrier)))
 				take_credit_back(c);
 		}
 	}
@@ -267,7 +262,7 @@ refused:
 	for (undo = counter, i = 0; undo != c; undo = undo->parent, i++) {
 		if (levels)
 			n = levels[i];
-		if (!bc_sabotaged(rollback))
+		if (!bc_sabotaged(BC_SABOTAGE_ROLLBACK))
 			uncharge_level(undo, n);
 	}
 	return c;
@@ -313,15 +308,23 @@ static void credit_wait(void)
 
 /*
  * May a slot be opened for @counter? Not while somebody takes credit back from
- * under it or an ancestor, and not while one of them is above its barrier.
+ * under it or an ancestor, and not while one of them is above its barrier. If so,
+ * all of them are told that there may be credit.
  * Called between credit_begin() and credit_end().
  */
 static bool credit_allowed(struct bc_counter *counter)
 {
-	for (; counter; counter = counter->parent) {
-		if (atomic_read(&counter->pressure) ||
-		    atomic_long_read(&counter->held) > READ_ONCE(counter->barrier))
+	struct bc_counter *c;
+
+	for (c = counter; c; c = c->parent) {
+		/* Pairs with credit_unpress(): @lent is not what it was before. */
+		if (atomic_read_acquire(&c->pressure) ||
+		    atomic_long_read(&c->held) > READ_ONCE(c->barrier))
 			return false;
+	}
+	for (c = counter; c; c = c->parent) {
+		if (!READ_ONCE(c->lent))
+			WRITE_ONCE(c->lent, true);
 	}
 	return true;
 }
@@ -429,12 +432,14 @@ static void credit_drain(struct bc_counter *counter)
 	unsigned long flags;
 	int cpu, i;
 
-	if (bc_sabotaged(drain))
+	if (bc_sabotaged(BC_SABOTAGE_DRAIN))
 		return;
 
 	/* Every section from now on sees ->pressure, and what was charged. */
 	smp_mb();
 	credit_wait();
+	if (!READ_ONCE(counter->lent))
+		return;
 
 	for_each_possible_cpu(cpu) {
 		struct credit_cache *cache = per_cpu_ptr(&credit_cache, cpu);
@@ -464,13 +469,26 @@ static void credit_drain(struct bc_counter *counter)
 	/* A slot that was empty may have been emptied a moment ago. */
 	smp_mb();
 	credit_wait();
+	/* None is opened before ->pressure is down again. */
+	WRITE_ONCE(counter->lent, false);
+}
+
+static void credit_press(struct bc_counter *counter)
+{
+	atomic_inc(&counter->pressure);
+	credit_drain(counter);
+}
+
+static void credit_unpress(struct bc_counter *counter)
+{
+	/* Pairs with credit_allowed(). */
+	atomic_dec_return_release(&counter->pressure);
 }
 
 static void take_credit_back(struct bc_counter *counter)
 {
-	atomic_inc(&counter->pressure);
-	credit_drain(counter);
-	atomic_dec(&counter->pressure);
+	credit_press(counter);
+	credit_unpress(counter);
 }
 
 /*
@@ -496,14 +514,13 @@ static struct bc_counter *charge_drained(struct bc_counter *counter,
 		if (drained & BIT(i))
 			break;
 		drained |= BIT(i);
-		atomic_inc(&refuser->pressure);
-		credit_drain(refuser);
+		credit_press(refuser);
 		refuser = charge_path(counter, n, levels, severity);
 	} while (refuser);
 
 	for (c = counter, i = 0; drained; c = c->parent, i++) {
 		if (drained & BIT(i)) {
-			atomic_dec(&c->pressure);
+			credit_unpress(c);
 			drained &= ~BIT(i);
 		}
 	}
@@ -512,7 +529,7 @@ static struct bc_counter *charge_drained(struct bc_counter *counter,
 
 static bool refuse(struct bc_counter *counter, struct bc_counter *refuser)
 {
-	if (bc_sabotaged(failcnt))
+	if (bc_sabotaged(BC_SABOTAGE_FAILCNT))
 		refuser = counter;
 	atomic_long_inc(&refuser->failcnt);
 	return false;
@@ -631,7 +648,7 @@ bool bc_counter_try_charge_levels(struct bc_counter *counter,
  */
 void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
 {
-	if (bc_sabotaged(uncharge))
+	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE))
 		return;
 	if (counter->batch && n <= counter->batch &&
 	    (credit_give(counter, n) || credit_open(counter, n)))
@@ -652,7 +669,7 @@ void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
 void bc_counter_uncharge_until(struct bc_counter *counter,
 			       struct bc_counter *stop, unsigned long n)
 {
-	if (bc_sabotaged(uncharge))
+	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE))
 		return;
 	uncharge_path(counter, stop, n);
 }
@@ -671,11 +688,14 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 {
 	guard(mutex)(&limits_mutex);
 
-	/* The barrier first: it is never above the limit, not even in passing. */
 	if (limit < counter->barrier)
 		WRITE_ONCE(counter->barrier, limit);
+	/* It is never above the limit, not even in passing. */
+	smp_wmb();
 	WRITE_ONCE(counter->limit, limit);
-	if (counter->batch && !bc_sabotaged(hoard))
+	/* Pairs with the cmpxchg in charge_level(), which looks at it after that. */
+	smp_mb();
+	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))
 		take_credit_back(counter);
 }
 
@@ -694,7 +714,9 @@ int bc_counter_set_barrier(struct bc_counter *counter, unsigned long barrier)
 	if (barrier > counter->limit)
 		return -EINVAL;
 	WRITE_ONCE(counter->barrier, barrier);
-	if (counter->batch && !bc_sabotaged(hoard))
+	/* As above. */
+	smp_mb();
+	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))
 		take_credit_back(counter);
 	return 0;
 }
@@ -792,12 +814,13 @@ void bc_counter_reset_minheld(struct bc_counter *counter)
  * bc_counter_slack - how far the watermarks of a counter may be off
  * @counter: the counter
  *
- * As much as all CPUs together may keep as credit; 0 in a plain counter.
+ * As much as all CPUs together may keep as credit, and have in hand while they
+ * exchange one credit for another; 0 in a plain counter.
  *
  * Context: Any.
  */
 unsigned long bc_counter_slack(struct bc_counter *counter)
 {
-	return (unsigned long)credit_max(counter) * CREDIT_SLOTS *
+	return (unsigned long)credit_max(counter) * (CREDIT_SLOTS + 1) *
 		num_possible_cpus();
 }

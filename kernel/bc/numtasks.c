@@ -15,9 +15,8 @@
  * - A limit may be set below what is held. Nobody is killed; nothing more is
  *   forked, nor moved in, until enough tasks have gone.
  *
- * It is what the pids controller of cgroups does, but that a move into a full
- * group is refused there for nobody, and that held, maxheld and failcnt are exact
- * here.
+ * The pids controller of cgroups counts the same. There, a move into a full group
+ * is never refused, and pids.current may then be above pids.max.
  */
 #include <linux/bc/core.h>
 #include <linux/compiler.h>
@@ -57,10 +56,10 @@ static void numtasks_uncharge(struct bc_css *css, struct task_struct *p)
 static void count_levels(const struct bc_taskset *tset, unsigned long *n)
 {
 	unsigned int level = tset->group->level;
-	struct task_struct *task;
+	struct task_struct *task = NULL;
 	int i;
 
-	bc_taskset_for_each(task, tset) {
+	while ((task = bc_taskset_next(tset, task))) {
 		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
 		struct bc_group *common = bc_group_common(from->group, tset->group);
 
@@ -88,9 +87,9 @@ static int numtasks_can_attach(const struct bc_taskset *tset)
 static void numtasks_cancel_attach(const struct bc_taskset *tset)
 {
 	struct bc_counter *counter = group_counter(tset->group);
-	struct task_struct *task;
+	struct task_struct *task = NULL;
 
-	bc_taskset_for_each(task, tset) {
+	while ((task = bc_taskset_next(tset, task))) {
 		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
 		struct bc_group *common = bc_group_common(from->group, tset->group);
 
@@ -100,9 +99,9 @@ static void numtasks_cancel_attach(const struct bc_taskset *tset)
 
 static void numtasks_attach(const struct bc_taskset *tset)
 {
-	struct task_struct *task;
+	struct task_struct *task = NULL;
 
-	bc_taskset_for_each(task, tset) {
+	while ((task = bc_taskset_next(tset, task))) {
 		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
 		struct bc_group *common = bc_group_common(from->group, tset->group);
 
@@ -113,6 +112,7 @@ static void numtasks_attach(const struct bc_taskset *tset)
 
 static unsigned long numtasks_root_held(void)
 {
+	/* As /proc/loadavg has it. */
 	return data_race(nr_threads);
 }
 

@@ -15,9 +15,23 @@
 enum bc_sabotage bc_sabotage;
 
 static const char * const names[] = {
-#define BC_SABOTAGE_NAME(name) [BC_SABOTAGE_##name] = #name,
-	BC_SABOTAGES(BC_SABOTAGE_NAME)
-#undef BC_SABOTAGE_NAME
+	[BC_SABOTAGE_NONE] = "none",
+	[BC_SABOTAGE_UNCHARGE] = "uncharge",
+	[BC_SABOTAGE_LIMIT] = "limit",
+	[BC_SABOTAGE_BARRIER] = "barrier",
+	[BC_SABOTAGE_FORCE] = "force",
+	[BC_SABOTAGE_PARENT] = "parent",
+	[BC_SABOTAGE_OVERSHOOT] = "overshoot",
+	[BC_SABOTAGE_ROLLBACK] = "rollback",
+	[BC_SABOTAGE_MAXHELD] = "maxheld",
+	[BC_SABOTAGE_LOST_MAXHELD] = "lost_maxheld",
+	[BC_SABOTAGE_MINHELD] = "minheld",
+	[BC_SABOTAGE_FAILCNT] = "failcnt",
+	[BC_SABOTAGE_DRAIN] = "drain",
+	[BC_SABOTAGE_CROSSING] = "crossing",
+	[BC_SABOTAGE_HOARD] = "hoard",
+	[BC_SABOTAGE_REFORK] = "refork",
+	[BC_SABOTAGE_SIBLINGS] = "siblings",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

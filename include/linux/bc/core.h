@@ -25,6 +25,7 @@ enum bc_controller_id {
 #include <linux/bc/controllers.h>
 	BC_NR_CONTROLLERS
 };
+
 #undef BC_CONTROLLER
 
 /**
@@ -96,20 +97,8 @@ struct bc_taskset {
 	struct css_group	*to;
 };
 
-struct task_struct *bc_taskset_first(const struct bc_taskset *tset);
 struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
 				    struct task_struct *task);
-
-/**
- * bc_taskset_for_each - iterate over the tasks that move
- * @task: the iterator
- * @tset: the struct bc_taskset
- *
- * Tasks that are where they should be are left out.
- */
-#define bc_taskset_for_each(task, tset)					\
-	for (task = bc_taskset_first(tset); task;			\
-	     task = bc_taskset_next(tset, task))
 
 /**
  * struct bc_controller - a controller
@@ -123,13 +112,15 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  * @cancel_attach: undo @can_attach, another controller has refused
  * @attach: they move now: uncharge the groups where they still are
  * @can_fork: may the group have one more task, @p, which nobody sees yet?
- *	Charges for it. Returns 0 or an error. May be preempted, must not sleep.
+ *	Charges for it. Returns 0 or an error. May sleep.
  * @cancel_fork: undo @can_fork, the fork has failed later
  * @exit: a task of the group has been reaped
- * @root_held: for a resource controller: the kernel's own count of it
+ * @root_held: the kernel's own count, of what the whole system uses
  *
  * The attach callbacks and @exit run under the siglock of the tasks' thread
- * group, with interrupts off. All but @css_alloc and @css_free are optional.
+ * group, with interrupts off. All but @css_alloc, @css_free and @root_held are
+ * optional. So far, every controller is a resource controller, whose state is a
+ * struct bc_resource: its directory has the files of a counter.
  */
 struct bc_controller {
 	const char	*name;
@@ -144,6 +135,10 @@ struct bc_controller {
 	unsigned long	(*root_held)(void);
 };
 
+#define BC_CONTROLLER(name) extern const struct bc_controller bc_##name##_controller;
+#include <linux/bc/controllers.h>
+#undef BC_CONTROLLER
+
 extern const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS];
 extern struct bc_group bc_root_group;
 
@@ -156,6 +151,17 @@ struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b);
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group));
 pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads);
+
+/**
+ * bc_siglock - the lock under which the group of a task changes
+ * @task: the task, which has not been reaped
+ *
+ * For assertions; who takes it does so with lock_task_sighand().
+ */
+static inline spinlock_t *bc_siglock(struct task_struct *task)
+{
+	return &rcu_dereference_raw(task->sighand)->siglock;
+}
 
 /**
  * bc_task_css - the state of a controller for the group of a task
@@ -172,7 +178,7 @@ static inline struct bc_css *bc_task_css(struct task_struct *task,
 	struct css_group *cg;
 
 	cg = rcu_dereference_check(task->css_group,
-				   lockdep_is_held(&task->sighand->siglock));
+				   lockdep_is_held(bc_siglock(task)));
 	return cg ? cg->css[id] : bc_root_group.css[id];
 }
 

@@ -40,6 +40,7 @@ enum bc_severity {
  * @minheld: the lowest @held since creation or reset
  * @failcnt: charges refused because of @barrier or @limit of this counter
  * @pressure: while not 0, no CPU may take credit that counts here
+ * @lent: some CPU may have credit that counts here
  * @barrier: BC_BARRIER fails above it; never above @limit
  * @limit: BC_LIMIT fails above it
  * @parent: the counter one level up, NULL below the root
@@ -56,6 +57,7 @@ struct bc_counter {
 	atomic_long_t		minheld;
 	atomic_long_t		failcnt;
 	atomic_t		pressure;
+	bool			lent;
 
 	unsigned long		barrier ____cacheline_aligned_in_smp;
 	unsigned long		limit;

@@ -26,10 +26,10 @@ void __bc_exit(struct task_struct *tsk);
  * bc_can_fork - put a new task in the group of the current one
  * @p: the new task, not yet visible to anybody
  *
- * The task joins the group of the current task in every hierarchy, and the
- * controllers charge for it.
+ * The task joins the group of the current task, and the controllers charge for
+ * it.
  *
- * Context: Process context, may be preempted. Takes no lock.
+ * Context: Process context. Takes no lock.
  * Return: 0, or what the controller that refused says, as -EAGAIN for numtasks.
  */
 static inline int bc_can_fork(struct task_struct *p)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+# Beancounters for Linux 6.12: build, boot, show, test.  "make help" explains.
+
+VARIANT ?= default
+export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
+
+kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test kernel vm initramfs check bench-groups tree refresh apply packages clean
+
+help:
+	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
+	@echo 'make test      everything that CI runs: KUnit, kselftests, static checks'
+	@echo
+	@echo 'make kernel    build $(kernel_dir)/bzImage'
+	@echo 'make vm        boot it and open a shell in the guest; ^D ends it'
+	@echo "make vm RUN='command'   run a command in the guest, hand on its exit status"
+	@echo 'make check     checkpatch --strict, W=1 and sparse over our files'
+	@echo 'make bench-groups   what mkdir, attach and rmdir cost next to 10,000 groups'
+	@echo
+	@echo 'make tree      bring build/linux (source, patches, overlay) up to date'
+	@echo 'make refresh   turn the commits in build/linux back into patches/'
+	@echo 'make apply KDIR=/path/to/linux-6.12   put all of it on another tree'
+	@echo 'make packages  install the Debian packages that all this needs'
+	@echo 'make clean     remove build/; the compiler cache (ccache) stays'
+	@echo
+	@echo 'Variables:'
+	@echo '  VARIANT=default|debug|nobc   which kernel; see lab/config/'
+	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
+	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
+	@echo '  LAB=1                        deterministic guest: an instruction is a nanosecond'
+	@echo '  TIMEOUT=1800                 seconds until a guest is killed'
+	@echo '  APPEND=                      more for the kernel command line'
+	@echo '  JOBS=N                       compilers at once'
+	@echo '  SUDO=sudo                    let a user install packages'
+	@echo '  LINUX_TAR=file               another linux-source-6.12.tar.xz'
+
+packages:
+	@lab/packages
+
+tree: packages
+	@lab/tree prepare
+
+kernel: tree
+	@lab/kernel
+
+initramfs: tree
+	@lab/initramfs
+
+vm: kernel initramfs
+	@lab/vm $(if $(RUN),'$(subst ','\'',$(RUN))')
+
+demo: kernel initramfs
+	@demo/demo
+
+test: tree
+	@lab/test
+
+check: tree
+	@lab/check
+
+bench-groups: kernel initramfs
+	@perf-scripts/groups
+
+refresh:
+	@lab/tree refresh
+
+apply: $(if $(KDIR),,no-kdir)
+	@lab/tree apply "$(KDIR)"
+
+.PHONY: no-kdir
+no-kdir:
+	@echo 'Say where: make apply KDIR=/path/to/linux-6.12' >&2; exit 2
+
+clean:
+	rm -rf build

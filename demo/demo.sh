@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# In the guest: a fork bomb in a group, a healthy program outside of it.
+bc=/sys/kernel/config/bc
+say()  { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+run()  { printf '  $ %s\n' "$*"; sh -c "$*" 2>&1 | sed 's/^/  /'; }
+
+# How often the healthy program got by.
+steps()
+{
+	wc -l </tmp/steps
+}
+
+row()
+{
+	printf '  %-26s' "$1"
+	for g in web web/php; do
+		for f in held maxheld failcnt; do
+			printf ' %7s' "$(cat $bc/$g/numtasks/$f)"
+		done
+		printf '  '
+	done
+	printf ' %8s\n' "$(steps)"
+}
+
+uname -sr
+say "A group is a directory. Groups nest."
+run "mkdir $bc/web $bc/web/php"
+run "ls $bc/web $bc/web/numtasks | tr '\n' ' '; echo"
+
+say "All of web, php included, may have 30 tasks."
+run "echo 30 > $bc/web/numtasks/limit"
+
+say "A healthy program runs outside: it forks, and counts how often it got by."
+(while :; do /bin/true && echo >>/tmp/steps; done) &
+healthy=$!
+while [ ! -s /tmp/steps ]; do usleep 10000; done
+
+say "A shell moves itself to web/php (0 means: me), and becomes a fork bomb."
+cat > /tmp/start <<EOF
+echo 0 > $bc/web/php/tasks
+exec /bc/bomb
+EOF
+sed 's/^/  $ /' /tmp/start
+
+printf '\n  %-26s %23s  %24s   %8s\n' '' '--------- web ---------' '------- web/php -------' 'healthy'
+printf '  %-26s %7s %7s %7s   %7s %7s %7s   %8s\n' '' held maxheld failcnt held maxheld failcnt steps
+row "before"
+sh /tmp/start &
+bomb=$!
+while [ "$(cat $bc/web/numtasks/failcnt)" = 0 ]; do usleep 10000; done
+row "the bomb hits the limit"
+before=$(steps)
+sleep 1
+row "a second later"
+sleep 1
+row "another second later"
+after=$(steps)
+echo
+if [ "$after" -gt "$before" ]; then
+	echo "  The limit holds at 30. The refusals count in web, whose limit it is; outside, work"
+	echo "  went on: $((after - before)) steps in these two seconds."
+else
+	echo "  The healthy program did not get on."
+	fail=1
+fi
+[ "$(cat $bc/web/numtasks/maxheld)" = 30 ] || fail=1
+
+say "Who is in there? Tools see processes as always."
+run "wc -l < $bc/web/php/tasks"
+
+say "A busy group cannot be removed, nor can one with groups in it."
+run "rmdir $bc/web/php"
+run "rmdir $bc/web"
+
+say "To end it: no more forks, then kill all who are there. No race to lose."
+run "echo 0 > $bc/web/numtasks/limit"
+run "kill -9 \$(cat $bc/web/php/tasks)"
+wait $bomb 2>/dev/null
+# Orphans are reaped by init, which is a shell here.
+while [ "$(cat $bc/web/numtasks/held)" != 0 ]; do usleep 10000; done
+row "after kill"
+
+say "Empty groups go away."
+run "rmdir $bc/web/php $bc/web"
+[ ! -d $bc/web ] || fail=1
+kill $healthy
+exit ${fail-0}

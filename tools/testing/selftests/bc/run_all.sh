@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# In a guest of the lab: what KUnit found at boot, then all kselftests. KTAP.
+cd "$(dirname "$0")" || exit 1
+rc=0
+
+for suite in /sys/kernel/debug/kunit/bc_*; do
+	if [ ! -e "$suite/results" ]; then
+		echo "not ok 1 KUnit has not run"
+		rc=1
+		break
+	fi
+	cat "$suite/results"
+	grep -q '^ok' "$suite/results" || rc=1
+done
+
+for t in ./test_*; do
+	echo "# $t, $(cut -d' ' -f1 /proc/uptime) s"
+	"$t" || [ $? = 4 ] || rc=1
+done
+
+# Nobody's group remains.
+echo "TAP version 13"
+echo "1..1"
+left=$(find /sys/kernel/config/bc -mindepth 1 -type d ! -path '*/num*')
+if [ -z "$left" ]; then
+	echo "ok 1 no group remains"
+else
+	echo "not ok 1 no group remains: $left"
+	rc=1
+fi
+exit $rc

@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Break beancounters on purpose, in every way that CONFIG_BC_SABOTAGE offers, and
+# see that a test notices. Each line: what is broken, who has to notice, how.
+cd "$(dirname "$0")" || exit 1
+switch=/sys/kernel/debug/bc/sabotage
+kunit=/sys/kernel/debug/kunit/bc_counter
+rc=0 n=0
+
+cases="
+uncharge	kunit	bc_counter_test_charge
+limit		kunit	bc_counter_test_limit
+barrier		kunit	bc_counter_test_severity
+force		kunit	bc_counter_test_severity
+parent		kunit	bc_counter_test_charge
+overshoot	kunit	bc_counter_test_storm_plain_greedy
+rollback	kunit	bc_counter_test_parent_refuses
+rollback	kunit	bc_counter_test_levels
+maxheld		kunit	bc_counter_test_parent_refuses
+lost_maxheld	kunit	bc_counter_test_watermarks
+minheld		kunit	bc_counter_test_watermarks
+failcnt		kunit	bc_counter_test_parent_refuses
+parent		kunit	bc_counter_test_depth
+drain		kunit	bc_counter_test_no_false_refusal
+drain		kunit	bc_counter_test_held_is_exact
+drain		kunit	bc_counter_test_storm_batched
+overshoot	kunit	bc_counter_test_storm_batched_greedy
+crossing	kunit	bc_counter_test_crossing
+hoard		kunit	bc_counter_test_new_limit
+uncharge	kunit	bc_counter_test_slots
+limit		kunit	bc_counter_test_limit_race
+drain		kunit	bc_counter_test_interrupts
+uncharge	kunit	bc_counter_test_storm_plain
+uncharge	test_interface	bc.watermarks
+limit		test_numtasks	bc.refuse
+parent		test_numtasks	bc.refuse_above
+refork		test_membership	bc.move_while_creating_threads
+siblings	test_membership	bc.threads
+"
+
+if [ ! -w $switch ]; then
+	echo "1..0 # SKIP needs CONFIG_BC_SABOTAGE"
+	exit 4
+fi
+
+# A test that waits for a count to become 0 would wait for ever.
+export BC_SECONDS=1 BC_MOVES=40 BC_TASKS=100
+
+echo "TAP version 13"
+echo "1..$(echo "$cases" | grep -c .)"
+last=
+echo "$cases" | sed '/^$/d' | sort -s -k1,1 >/tmp/cases
+while read -r what who test; do
+	n=$((n + 1))
+	noticed=
+	echo "$what" >$switch
+	if [ "$who" = kunit ]; then
+		if [ "$what" != "$last" ]; then
+			echo x >$kunit/run
+			cp $kunit/results /tmp/results
+		fi
+		grep -q "not ok [0-9]* $test\$" /tmp/results && noticed=1
+		last=$what
+	else
+		timeout 120 "./$who" -t "${test#bc.}" >/tmp/results 2>&1 || noticed=1
+		last=
+		# What is left behind is not the next one's.
+		echo none >$switch
+		for g in /sys/kernel/config/bc/selftest-*; do
+			[ -d "$g" ] || continue
+			for p in $(cat "$g"/threads "$g"/*/threads 2>/dev/null); do
+				kill -9 "$p" 2>/dev/null
+			done
+		done
+		sleep 1
+		find /sys/kernel/config/bc -mindepth 1 -depth -type d ! -path '*/num*' \
+			-exec rmdir {} \; 2>/dev/null
+	fi
+	echo none >$switch
+	if [ -n "$noticed" ]; then
+		echo "ok $n $what is noticed by $test"
+	else
+		echo "not ok $n $what is noticed by $test"
+		rc=1
+	fi
+done </tmp/cases
+
+# And it is the sabotage that was noticed: all is well without.
+echo x >$kunit/run
+grep -q '^ok' $kunit/results || { echo "# bc_counter fails without sabotage"; rc=1; }
+exit $rc

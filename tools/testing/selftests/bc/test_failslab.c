@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation on the way fails once: mkdir, moves, reading lists. Needs a
+ * kernel with fault injection (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC,
+ * CONFIG_FAULT_INJECTION_DEBUG_FS).
+ */
+#include "bc_util.h"
+
+#define DEBUGFS "/sys/kernel/debug"
+
+static bool set_up(void)
+{
+	int err;
+
+	/* Fail also what may sleep, and keep the log readable. */
+	err = bc_write(DEBUGFS, "failslab/ignore-gfp-wait", "N");
+	err = err ?: bc_write(DEBUGFS, "failslab/verbose", "0");
+	err = err ?: bc_write(DEBUGFS, "fail_page_alloc/ignore-gfp-wait", "N");
+	err = err ?: bc_write(DEBUGFS, "fail_page_alloc/verbose", "0");
+	return !err && !access("/proc/self/fail-nth", W_OK);
+}
+
+static int fail_nth(int fd, int n)
+{
+	char buf[16];
+
+	return pwrite(fd, buf, snprintf(buf, sizeof(buf), "%d", n), 0);
+}
+
+/* Was a fault injected since fail_nth(fd, n > 0)? */
+static bool injected(int fd)
+{
+	char buf[16] = "";
+	bool yes;
+
+	yes = pread(fd, buf, sizeof(buf) - 1, 0) > 0 && atoi(buf) == 0;
+	fail_nth(fd, 0);
+	return yes;
+}
+
+/*
+ * Let the first allocation of @what fail, then the second, and so on, until it
+ * gets by without a failure. It ends with ENOMEM, or it succeeds because the
+ * kernel could do without that allocation.
+ */
+static void fail_each(struct __test_metadata *_metadata,
+		      int (*what)(const char *dir), void (*undo)(const char *dir),
+		      const char *dir, const char *name)
+{
+	int fd = open("/proc/self/fail-nth", O_RDWR);
+	int n, err, failed = 0;
+
+	ASSERT_LE(0, fd);
+	for (n = 1; n < 1000; n++) {
+		ASSERT_LT(0, fail_nth(fd, n));
+		err = what(dir);
+		if (!injected(fd))
+			break;
+		if (err)
+			failed++;
+		EXPECT_TRUE(err == 0 || err == -ENOMEM) {
+			TH_LOG("%s: error %d at allocation %d", name, -err, n);
+		}
+		if (!err)
+			undo(dir);
+		EXPECT_EQ(0, bc_get(dir, "g/numtasks/held") > 0);
+	}
+	close(fd);
+	TH_LOG("%s: %d allocations, %d of them needed", name, n - 1, failed);
+	EXPECT_EQ(0, err);
+	EXPECT_LT(0, failed);
+	EXPECT_GT(1000, n);
+	undo(dir);
+}
+
+static char path[PATH_MAX];
+
+/* Longer than configfs has room for, so that the name needs an allocation too. */
+#define LONG_NAME "a-name-of-more-than-twenty-characters"
+
+static int do_mkdir(const char *dir)
+{
+	return mkdir(path, 0755) ? -errno : 0;
+}
+
+static void undo_mkdir(const char *dir)
+{
+	rmdir(path);
+}
+
+TEST_F_TIMEOUT(bc, make_group, 300)
+{
+	pid_t looker;
+
+	if (!set_up())
+		SKIP(return, "no fault injection in this kernel");
+	bc_path(path, self->dir, LONG_NAME);
+
+	/* Directories that are taken down again may be in use already. */
+	looker = fork();
+	if (looker == 0) {
+		char inner[PATH_MAX + 16];
+
+		snprintf(inner, sizeof(inner), "%s/numtasks", path);
+		for (;;)
+			close(open(inner, O_PATH));
+	}
+	fail_each(_metadata, do_mkdir, undo_mkdir, self->dir, "mkdir");
+	bc_reap(looker);
+	EXPECT_EQ(-1, access(path, F_OK));
+	/* It can still be made, used and removed. */
+	EXPECT_EQ(0, mkdir(path, 0755));
+	EXPECT_EQ(0, bc_write(path, "tasks", "0"));
+	EXPECT_EQ(0, bc_write(BC_ROOT, "tasks", "0"));
+	EXPECT_EQ(0, rmdir(path));
+}
+
+static pid_t moved;
+
+static int do_move(const char *dir)
+{
+	return bc_write(dir, "g/tasks", "%d", moved);
+}
+
+static void undo_move(const char *dir)
+{
+	bc_write(dir, "tasks", "%d", moved);
+}
+
+TEST_F_TIMEOUT(bc, move_task, 300)
+{
+	if (!set_up())
+		SKIP(return, "no fault injection in this kernel");
+	ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
+	moved = bc_spawn();
+	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", moved));
+	fail_each(_metadata, do_move, undo_move, self->dir, "move");
+	EXPECT_EQ(1, bc_count(self->dir, "tasks", moved));
+	EXPECT_EQ(1, bc_get(self->dir, "numtasks/held"));
+	bc_reap(moved);
+	EXPECT_EQ(0, bc_rmdir(self->dir, "g"));
+}
+
+static int do_limit(const char *dir)
+{
+	return bc_write(dir, "g/numtasks/limit", "77");
+}
+
+static void undo_limit(const char *dir)
+{
+	bc_write(dir, "g/numtasks/limit", "max");
+}
+
+static int do_list(const char *dir)
+{
+	char buf[64];
+
+	return bc_read(dir, "g/tasks", buf, sizeof(buf));
+}
+
+static void undo_list(const char *dir)
+{
+}
+
+TEST_F_TIMEOUT(bc, use_files, 300)
+{
+	if (!set_up())
+		SKIP(return, "no fault injection in this kernel");
+	ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
+	fail_each(_metadata, do_limit, undo_limit, self->dir, "writing a limit");
+	EXPECT_EQ(LONG_MAX, bc_get(self->dir, "g/numtasks/limit"));
+	fail_each(_metadata, do_list, undo_list, self->dir, "listing tasks");
+	EXPECT_EQ(0, bc_rmdir(self->dir, "g"));
+}
+
+/* Forks that fail for lack of memory give back what they were charged. */
+static int fork_each(void *arg)
+{
+	const char *dir = arg;
+	int fd = open("/proc/self/fail-nth", O_RDWR);
+	int n, failed = 0;
+
+	if (fd < 0 || bc_write(dir, "tasks", "0"))
+		return 1;
+	for (n = 1; n < 1000; n++) {
+		bool hit;
+		pid_t pid;
+
+		if (fail_nth(fd, n) <= 0)
+			return 2;
+		/* No atfork handlers, nothing of the C library. */
+		pid = syscall(SYS_fork);
+		if (pid == 0)
+			syscall(SYS_exit_group, 0);
+		hit = injected(fd);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+		else
+			failed++;
+		if (bc_get(dir, "numtasks/held") != 1)
+			return 3;
+		if (!hit)
+			break;
+	}
+	close(fd);
+	return failed > 5 && n < 1000 ? 0 : 4;
+}
+
+TEST_F_TIMEOUT(bc, fork_task, 300)
+{
+	if (!set_up())
+		SKIP(return, "no fault injection in this kernel");
+	EXPECT_EQ(0, bc_in_child(fork_each, self->dir));
+	EXPECT_EQ(0, bc_get(self->dir, "numtasks/failcnt"));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The files of a group and of a resource: names, modes, formats, errors.
+ */
+#include "bc_util.h"
+
+struct file_mode {
+	const char *name;
+	mode_t mode;
+};
+
+static const struct file_mode group_files[] = {
+	{ "tasks",		S_IFREG | 0644 },
+	{ "threads",		S_IFREG | 0644 },
+	{ "id",			S_IFREG | 0444 },
+	{ "controllers",	S_IFREG | 0444 },
+	{ "numtasks",		S_IFDIR | 0755 },
+};
+
+static const struct file_mode resource_files[] = {
+	{ "held",	S_IFREG | 0444 },
+	{ "maxheld",	S_IFREG | 0644 },
+	{ "minheld",	S_IFREG | 0644 },
+	{ "barrier",	S_IFREG | 0644 },
+	{ "limit",	S_IFREG | 0644 },
+	{ "failcnt",	S_IFREG | 0444 },
+};
+
+static void check_files(struct __test_metadata *_metadata, const char *dir,
+			const struct file_mode *files, size_t n)
+{
+	struct dirent *de;
+	struct stat st;
+	char path[PATH_MAX];
+	size_t i, seen = 0;
+	DIR *d;
+
+	for (i = 0; i < n; i++) {
+		bc_path(path, dir, files[i].name);
+		ASSERT_EQ(0, stat(path, &st)) {
+			TH_LOG("%s: %s", path, strerror(errno));
+		}
+		EXPECT_EQ(files[i].mode, st.st_mode) {
+			TH_LOG("%s", path);
+		}
+		EXPECT_EQ(0, st.st_uid);
+	}
+
+	/* These and no others. */
+	d = opendir(dir);
+	ASSERT_NE(NULL, d);
+	while ((de = readdir(d)))
+		seen += de->d_name[0] != '.';
+	closedir(d);
+	EXPECT_EQ(n, seen);
+}
+
+TEST_F(bc, files)
+{
+	char path[PATH_MAX];
+
+	check_files(_metadata, self->dir, group_files, ARRAY_SIZE(group_files));
+	bc_path(path, self->dir, "numtasks");
+	check_files(_metadata, path, resource_files, ARRAY_SIZE(resource_files));
+	check_files(_metadata, BC_ROOT "/numtasks", resource_files,
+		    ARRAY_SIZE(resource_files));
+}
+
+TEST_F(bc, defaults)
+{
+	static const char * const zero[] = { "held", "maxheld", "minheld", "failcnt" };
+	static const char * const max[] = { "barrier", "limit" };
+	char file[64], buf[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(zero); i++) {
+		snprintf(file, sizeof(file), "numtasks/%s", zero[i]);
+		ASSERT_EQ(0, bc_read(self->dir, file, buf, sizeof(buf)));
+		EXPECT_STREQ("0\n", buf);
+	}
+	for (i = 0; i < ARRAY_SIZE(max); i++) {
+		snprintf(file, sizeof(file), "numtasks/%s", max[i]);
+		ASSERT_EQ(0, bc_read(self->dir, file, buf, sizeof(buf)));
+		EXPECT_STREQ("max\n", buf);
+	}
+	ASSERT_EQ(0, bc_read(self->dir, "tasks", buf, sizeof(buf)));
+	EXPECT_STREQ("", buf);
+	ASSERT_EQ(0, bc_read(self->dir, "controllers", buf, sizeof(buf)));
+	EXPECT_NE(NULL, strstr(buf, "numtasks"));
+	EXPECT_EQ('\n', buf[strlen(buf) - 1]);
+}
+
+TEST_F(bc, ids)
+{
+	long first, second;
+
+	EXPECT_EQ(0, bc_get(BC_ROOT, "id"));
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	first = bc_get(self->dir, "a/id");
+	EXPECT_LT(bc_get(self->dir, "id"), first);
+	ASSERT_EQ(0, bc_rmdir(self->dir, "a"));
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	/* Never reused. */
+	second = bc_get(self->dir, "a/id");
+	EXPECT_LT(first, second);
+	ASSERT_EQ(0, bc_rmdir(self->dir, "a"));
+}
+
+TEST_F(bc, amounts)
+{
+	static const struct {
+		const char *text;
+		int err;
+		long value;
+	} t[] = {
+		{ "5",				0,	5 },
+		{ "5\n",			0,	5 },
+		{ " 7\t\n",			0,	7 },
+		{ "0",				0,	0 },
+		{ "1k",				0,	1024 },
+		{ "2K\n",			0,	2048 },
+		{ "3M",				0,	3 << 20 },
+		{ "1g",				0,	1 << 30 },
+		{ "max",			0,	LONG_MAX },
+		{ "100",			0,	100 },
+		{ "unlimited\n",		0,	LONG_MAX },
+		{ "9223372036854775807",	0,	LONG_MAX },
+		{ "8",				0,	8 },
+		{ "",				-EINVAL, 8 },
+		{ "\n",				-EINVAL, 8 },
+		{ " ",				-EINVAL, 8 },
+		{ "K",				-EINVAL, 8 },
+		{ "-1",				-EINVAL, 8 },
+		{ "abc",			-EINVAL, 8 },
+		{ "5x",				-EINVAL, 8 },
+		{ "5 6",			-EINVAL, 8 },
+		{ "5KK",			-EINVAL, 8 },
+		{ "5 K",			-EINVAL, 8 },
+		{ "5\nK",			-EINVAL, 8 },
+		{ "0x10",			-EINVAL, 8 },
+		{ "1.5",			-EINVAL, 8 },
+		{ "maximum",			-EINVAL, 8 },
+		{ "9223372036854775808",	-ERANGE, 8 },
+		{ "18446744073709551616",	-ERANGE, 8 },
+		{ "99999999999999999999999999999999999999", -ERANGE, 8 },
+		{ "9007199254740992K",		-ERANGE, 8 },
+		{ "17179869184G",		-ERANGE, 8 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		EXPECT_EQ(t[i].err, bc_write(self->dir, "numtasks/limit", "%s", t[i].text)) {
+			TH_LOG("writing '%s'", t[i].text);
+		}
+		EXPECT_EQ(t[i].value, bc_get(self->dir, "numtasks/limit")) {
+			TH_LOG("after writing '%s'", t[i].text);
+		}
+	}
+	/* A NUL does not end the number, it is garbage. */
+	EXPECT_EQ(-EINVAL, bc_write_text(self->dir, "numtasks/limit", "5\0006", 3));
+	EXPECT_EQ(8, bc_get(self->dir, "numtasks/limit"));
+}
+
+TEST_F(bc, limit_and_barrier)
+{
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "100"));
+	EXPECT_EQ(100, bc_get(self->dir, "numtasks/barrier"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/barrier", "50"));
+	EXPECT_EQ(-EINVAL, bc_write(self->dir, "numtasks/barrier", "101"));
+	EXPECT_EQ(-EINVAL, bc_write(self->dir, "numtasks/barrier", "max"));
+	EXPECT_EQ(50, bc_get(self->dir, "numtasks/barrier"));
+	EXPECT_EQ(100, bc_get(self->dir, "numtasks/limit"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "20"));
+	EXPECT_EQ(20, bc_get(self->dir, "numtasks/barrier"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "max"));
+	EXPECT_EQ(20, bc_get(self->dir, "numtasks/barrier"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/barrier", "max"));
+}
+
+TEST_F(bc, read_only)
+{
+	EXPECT_EQ(-EACCES, bc_write(self->dir, "numtasks/held", "0"));
+	EXPECT_EQ(-EACCES, bc_write(self->dir, "numtasks/failcnt", "0"));
+	EXPECT_EQ(-EACCES, bc_write(self->dir, "id", "0"));
+	EXPECT_EQ(-EACCES, bc_write(self->dir, "controllers", "numtasks"));
+}
+
+TEST_F(bc, watermarks)
+{
+	pid_t a = bc_spawn(), b = bc_spawn();
+
+	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", a));
+	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", b));
+	EXPECT_EQ(2, bc_get(self->dir, "numtasks/maxheld"));
+	EXPECT_EQ(0, bc_get(self->dir, "numtasks/minheld"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/minheld", "anything"));
+	EXPECT_EQ(2, bc_get(self->dir, "numtasks/minheld"));
+	bc_reap(a);
+	EXPECT_EQ(1, bc_get(self->dir, "numtasks/held"));
+	EXPECT_EQ(2, bc_get(self->dir, "numtasks/maxheld"));
+	EXPECT_EQ(1, bc_get(self->dir, "numtasks/minheld"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/maxheld", "0"));
+	EXPECT_EQ(1, bc_get(self->dir, "numtasks/maxheld"));
+	bc_reap(b);
+	EXPECT_EQ(1, bc_get(self->dir, "numtasks/maxheld"));
+	EXPECT_EQ(0, bc_get(self->dir, "numtasks/minheld"));
+}
+
+/* The root is not charged: it shows the kernel's own count, and has no limits. */
+TEST_F(bc, root)
+{
+	long before = bc_get(BC_ROOT, "numtasks/held");
+	pid_t pid = bc_spawn();
+
+	EXPECT_LE(2, before);
+	EXPECT_LE(before + 1, bc_get(BC_ROOT, "numtasks/held") + 8);
+	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "numtasks/limit", "1000"));
+	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "numtasks/barrier", "1000"));
+	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "numtasks/limit", "max"));
+	EXPECT_EQ(LONG_MAX, bc_get(BC_ROOT, "numtasks/limit"));
+	EXPECT_EQ(LONG_MAX, bc_get(BC_ROOT, "numtasks/barrier"));
+	EXPECT_EQ(0, bc_get(BC_ROOT, "numtasks/failcnt"));
+	EXPECT_EQ(0, bc_write(BC_ROOT, "numtasks/maxheld", "0"));
+	EXPECT_EQ(1, bc_count(BC_ROOT, "tasks", pid));
+	EXPECT_EQ(1, bc_count(BC_ROOT, "tasks", 1));
+	bc_reap(pid);
+}
+
+TEST_F(bc, task_ids)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} t[] = {
+		{ "", -EINVAL },
+		{ "\n", -EINVAL },
+		{ "x", -EINVAL },
+		{ "-1", -EINVAL },
+		{ "1 2", -EINVAL },
+		{ "1K", -EINVAL },
+		{ "2147483647", -ESRCH },
+		{ "2147483648", -ERANGE },
+		{ "99999999999999999999", -ERANGE },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		EXPECT_EQ(t[i].err, bc_write(self->dir, "tasks", "%s", t[i].text)) {
+			TH_LOG("writing '%s'", t[i].text);
+		}
+		EXPECT_EQ(t[i].err, bc_write(self->dir, "threads", "%s", t[i].text)) {
+			TH_LOG("writing '%s'", t[i].text);
+		}
+	}
+	EXPECT_EQ(0, bc_count(self->dir, "threads", 0));
+}
+
+/* A file that stays open, and is read again and again from its beginning. */
+TEST_F(bc, read_again)
+{
+	char path[PATH_MAX], buf[16] = "";
+	pid_t pid = bc_spawn();
+	int fd;
+
+	bc_path(path, self->dir, "numtasks/held");
+	fd = open(path, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(2, pread(fd, buf, sizeof(buf), 0));
+	EXPECT_STREQ("0\n", buf);
+	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", pid));
+	ASSERT_EQ(2, pread(fd, buf, sizeof(buf), 0));
+	EXPECT_STREQ("1\n", buf);
+	close(fd);
+	bc_reap(pid);
+}
+
+/* Files that stay open when the group goes. */
+TEST_F(bc, open_after_rmdir)
+{
+	static const struct {
+		const char *name;
+		bool write;
+	} files[] = {
+		{ "tasks", true }, { "threads", true }, { "id", false },
+		{ "numtasks/held", false }, { "numtasks/limit", true },
+	};
+	char path[PATH_MAX], buf[16];
+	int fd[ARRAY_SIZE(files)];
+	size_t i;
+
+	ASSERT_EQ(0, bc_mkdir(self->dir, "gone"));
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/gone/%s", self->dir, files[i].name);
+		fd[i] = open(path, files[i].write ? O_RDWR : O_RDONLY);
+		ASSERT_LE(0, fd[i]);
+	}
+	/* Some have been read before, some not. */
+	EXPECT_EQ(1, read(fd[2], buf, 1));
+	EXPECT_LT(0, read(fd[3], buf, sizeof(buf)));
+	ASSERT_EQ(0, bc_rmdir(self->dir, "gone"));
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		EXPECT_EQ(-1, pread(fd[i], buf, sizeof(buf), 0));
+		EXPECT_EQ(ENOENT, errno);
+		if (files[i].write) {
+			EXPECT_EQ(-1, write(fd[i], "0", 1));
+			EXPECT_EQ(ENOENT, errno);
+		}
+		close(fd[i]);
+	}
+}
+
+TEST_HARNESS_MAIN
