@@ -117,21 +117,13 @@ static unsigned int credit_max(const struct bc_counter *counter)
 }
 
 /* What a charge of this severity must not exceed. */
-static unsigned long ceiling(const struct bc_counter *counter,
-			     enum bc_severity severity)
+static __always_inline unsigned long ceiling(const struct bc_counter *counter,
+					     enum bc_severity severity)
 {
-	switch (severity) {
-	case BC_BARRIER:
-		if (bc_sabotaged(BC_SABOTAGE_BARRIER))
-			return READ_ONCE(counter->limit);
-		return READ_ONCE(counter->barrier);
-	case BC_LIMIT:
-		return READ_ONCE(counter->limit);
-	default:
-		if (bc_sabotaged(BC_SABOTAGE_FORCE))
-			return READ_ONCE(counter->limit);
-		return ULONG_MAX;
-	}
+	if ((bc_sabotaged(BC_SABOTAGE_BARRIER) && severity == BC_BARRIER) ||
+	    (bc_sabotaged(BC_SABOTAGE_FORCE) && severity == BC_FORCE))
+		severity = BC_LIMIT;
+	return READ_ONCE(counter->ceiling[severity]);
 }
 
 static void raise_maxheld(struct bc_counter *counter, unsigned long held)
@@ -160,7 +152,8 @@ static void lower_minheld(struct bc_counter *counter, unsigned long held)
 	}
 }
 
-static void uncharge_level(struct bc_counter *counter, unsigned long n)
+static __always_inline void uncharge_level(struct bc_counter *counter,
+					   unsigned long n)
 {
 	long held = atomic_long_sub_return(n, &counter->held);
 
@@ -168,34 +161,39 @@ static void uncharge_level(struct bc_counter *counter, unsigned long n)
 		atomic_long_cmpxchg(&counter->held, held, 0);
 		held = 0;
 	}
-	if (held < atomic_long_read(&counter->minheld))
+	if (unlikely(held < atomic_long_read(&counter->minheld)))
 		lower_minheld(counter, held);
 }
 
-static bool charge_level(struct bc_counter *counter, unsigned long n,
-			 enum bc_severity severity, unsigned long *new)
+static __always_inline bool charge_level(struct bc_counter *counter,
+					 unsigned long n,
+					 enum bc_severity severity,
+					 unsigned long *new)
 {
 	unsigned long max = ceiling(counter, severity);
 	long held = atomic_long_read(&counter->held);
+	unsigned long sum;
 
 	if (bc_sabotaged(BC_SABOTAGE_LIMIT))
 		max = ULONG_MAX;
 
 	if (bc_sabotaged(BC_SABOTAGE_OVERSHOOT)) {
-		*new = atomic_long_add_return(n, &counter->held);
+		sum = atomic_long_add_return(n, &counter->held);
 	} else {
 		do {
-			*new = held + n;
-			if (unlikely(*new > max))
+			sum = held + n;
+			if (unlikely(sum > max))
 				return false;
-		} while (!atomic_long_try_cmpxchg(&counter->held, &held, *new));
+		} while (!atomic_long_try_cmpxchg(&counter->held, &held, sum));
 	}
 
 	/* The limit may have been lowered since. */
-	if (unlikely(*new > ceiling(counter, severity)) && !bc_sabotaged(BC_SABOTAGE_LIMIT)) {
+	if (unlikely(sum > ceiling(counter, severity)) &&
+	    !bc_sabotaged(BC_SABOTAGE_LIMIT)) {
 		uncharge_level(counter, n);
 		return false;
 	}
+	*new = sum;
 	return true;
 }
 
@@ -218,7 +216,8 @@ static __always_inline struct bc_counter *
 charge_path(struct bc_counter *counter, unsigned long n,
 	    const unsigned long *levels, enum bc_severity severity)
 {
-	unsigned long new[BC_MAX_DEPTH];
+	/* Not cleared by the compiler: that would cost more than the charge. */
+	unsigned long new[BC_MAX_DEPTH] __uninitialized;
 	struct bc_counter *c, *undo;
 	bool raise = false;
 	int i, depth;
@@ -241,7 +240,7 @@ charge_path(struct bc_counter *counter, unsigned long n,
 	}
 	depth = i;
 
-	if (raise) {
+	if (unlikely(raise)) {
 		for (c = counter, i = 0; i < depth; c = c->parent, i++)
 			raise_maxheld(c, new[i]);
 	}
@@ -252,7 +251,7 @@ charge_path(struct bc_counter *counter, unsigned long n,
 	 */
 	if (counter->batch && severity != BC_BARRIER && !bc_sabotaged(BC_SABOTAGE_CROSSING)) {
 		for (c = counter, i = 0; i < depth; c = c->parent, i++) {
-			if (unlikely(new[i] > READ_ONCE(c->barrier)))
+			if (unlikely(new[i] > bc_counter_barrier(c)))
 				take_credit_back(c);
 		}
 	}
@@ -319,7 +318,7 @@ static bool credit_allowed(struct bc_counter *counter)
 	for (c = counter; c; c = c->parent) {
 		/* Pairs with credit_unpress(): @lent is not what it was before. */
 		if (atomic_read_acquire(&c->pressure) ||
-		    atomic_long_read(&c->held) > READ_ONCE(c->barrier))
+		    atomic_long_read(&c->held) > bc_counter_barrier(c))
 			return false;
 	}
 	for (c = counter; c; c = c->parent) {
@@ -553,8 +552,9 @@ int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 		batch = BC_MAX_BATCH;
 
 	memset(counter, 0, sizeof(*counter));
-	counter->barrier = BC_MAX;
-	counter->limit = BC_MAX;
+	counter->ceiling[BC_BARRIER] = BC_MAX;
+	counter->ceiling[BC_LIMIT] = BC_MAX;
+	counter->ceiling[BC_FORCE] = ULONG_MAX;
 	counter->parent = parent;
 	counter->batch = batch;
 	if (!batch)
@@ -688,11 +688,11 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 {
 	guard(mutex)(&limits_mutex);
 
-	if (limit < counter->barrier)
-		WRITE_ONCE(counter->barrier, limit);
+	if (limit < counter->ceiling[BC_BARRIER])
+		WRITE_ONCE(counter->ceiling[BC_BARRIER], limit);
 	/* It is never above the limit, not even in passing. */
 	smp_wmb();
-	WRITE_ONCE(counter->limit, limit);
+	WRITE_ONCE(counter->ceiling[BC_LIMIT], limit);
 	/* Pairs with the cmpxchg in charge_level(), which looks at it after that. */
 	smp_mb();
 	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))
@@ -711,9 +711,9 @@ int bc_counter_set_barrier(struct bc_counter *counter, unsigned long barrier)
 {
 	guard(mutex)(&limits_mutex);
 
-	if (barrier > counter->limit)
+	if (barrier > counter->ceiling[BC_LIMIT])
 		return -EINVAL;
-	WRITE_ONCE(counter->barrier, barrier);
+	WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
 	/* As above. */
 	smp_mb();
 	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))

@@ -4,7 +4,7 @@
  *
  * Each of the invariants that are promised there is tested here, and each test
  * fails when its invariant is broken on purpose: see sabotage.h, and the list in
- * tools/testing/selftests/bc/sabotage.sh.
+ * the project's lab/guest/sabotage.sh.
  */
 #include <kunit/test.h>
 #include <kunit/resource.h>

@@ -26,11 +26,13 @@
  * @BC_BARRIER: fail above the barrier; for what can fail gracefully
  * @BC_LIMIT: fail above the limit only
  * @BC_FORCE: never fail; for what has happened already
+ * @BC_NR_SEVERITIES: how many there are
  */
 enum bc_severity {
 	BC_BARRIER,
 	BC_LIMIT,
 	BC_FORCE,
+	BC_NR_SEVERITIES
 };
 
 /**
@@ -41,8 +43,8 @@ enum bc_severity {
  * @failcnt: charges refused because of @barrier or @limit of this counter
  * @pressure: while not 0, no CPU may take credit that counts here
  * @lent: some CPU may have credit that counts here
- * @barrier: BC_BARRIER fails above it; never above @limit
- * @limit: BC_LIMIT fails above it
+ * @ceiling: by severity, what a charge fails above: the barrier, which is never
+ *	above the limit; the limit; and for BC_FORCE what nothing is above
  * @parent: the counter one level up, NULL below the root
  * @batch: how much credit a CPU takes at once; 0 in a plain counter
  * @id: names the counter in a CPU's credit; 0 in a plain counter
@@ -59,8 +61,7 @@ struct bc_counter {
 	atomic_t		pressure;
 	bool			lent;
 
-	unsigned long		barrier ____cacheline_aligned_in_smp;
-	unsigned long		limit;
+	unsigned long		ceiling[BC_NR_SEVERITIES] ____cacheline_aligned_in_smp;
 	struct bc_counter	*parent;
 	unsigned int		batch;
 	u32			id;
@@ -98,7 +99,7 @@ unsigned long bc_counter_slack(struct bc_counter *counter);
  */
 static inline unsigned long bc_counter_barrier(const struct bc_counter *counter)
 {
-	return READ_ONCE(counter->barrier);
+	return READ_ONCE(counter->ceiling[BC_BARRIER]);
 }
 
 /**
@@ -109,7 +110,7 @@ static inline unsigned long bc_counter_barrier(const struct bc_counter *counter)
  */
 static inline unsigned long bc_counter_limit(const struct bc_counter *counter)
 {
-	return READ_ONCE(counter->limit);
+	return READ_ONCE(counter->ceiling[BC_LIMIT]);
 }
 
 #endif /* _LINUX_BC_COUNTER_H */

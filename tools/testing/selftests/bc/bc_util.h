@@ -232,7 +232,7 @@ static inline int bc_remove(const char *dir)
 FIXTURE_SETUP(bc)
 {
 	if (access(BC_ROOT "/tasks", F_OK))
-		SKIP(return, "no beancounters here: needs CONFIG_BEANCOUNTERS, and configfs mounted");
+		SKIP(return, "no beancounters here: CONFIG_BEANCOUNTERS, configfs");
 	if (geteuid())
 		SKIP(return, "needs root");
 	snprintf(self->dir, sizeof(self->dir), BC_ROOT "/selftest-%d", getpid());
