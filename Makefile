@@ -30,7 +30,7 @@ help:
 	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
 	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
 	@echo '  LAB=1                        deterministic guest: an instruction is a nanosecond'
-	@echo '  TIMEOUT=1800                 seconds until a guest is killed'
+	@echo '  TIMEOUT=1800                 seconds until a guest with a command is killed'
 	@echo '  APPEND=                      more for the kernel command line'
 	@echo '  JOBS=N                       compilers at once'
 	@echo '  SUDO=sudo                    let a user install packages'
@@ -49,7 +49,10 @@ initramfs: tree
 	@lab/initramfs
 
 vm: kernel initramfs
-	@lab/vm $(if $(RUN),'$(subst ','\'',$(RUN))')
+	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
+
+demo bench-groups: export VARIANT = default
+check: export VARIANT = debug
 
 demo: kernel initramfs
 	@demo/demo
@@ -57,7 +60,7 @@ demo: kernel initramfs
 test: tree
 	@lab/test
 
-check: tree
+check: kernel
 	@lab/check
 
 bench-groups: kernel initramfs

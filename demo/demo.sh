@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # In the guest: a fork bomb in a group, a healthy program outside of it.
 bc=/sys/kernel/config/bc
-say()  { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+say()  { printf "\n${BOLD:+\033[1m}# %s${BOLD:+\033[0m}\n" "$*"; }
 run()  { printf '  $ %s\n' "$*"; sh -c "$*" 2>&1 | sed 's/^/  /'; }
 
 # How often the healthy program got by.
@@ -64,7 +64,10 @@ else
 	echo "  The healthy program did not get on."
 	fail=1
 fi
-[ "$(cat $bc/web/numtasks/maxheld)" = 30 ] || fail=1
+if [ "$(cat $bc/web/numtasks/maxheld)" != 30 ]; then
+	echo "  maxheld is not 30: the limit was not met, or not kept."
+	fail=1
+fi
 
 say "Who is in there? Tools see processes as always."
 run "wc -l < $bc/web/php/tasks"
@@ -83,6 +86,9 @@ row "after kill"
 
 say "Empty groups go away."
 run "rmdir $bc/web/php $bc/web"
-[ ! -d $bc/web ] || fail=1
+if [ -d $bc/web ]; then
+	echo "  They are still there."
+	fail=1
+fi
 kill $healthy
 exit ${fail-0}

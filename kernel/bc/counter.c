@@ -44,10 +44,10 @@
  * slots; and waits once more, for sections in which somebody else has emptied one
  * of the slots. Then @held is what is in use, and stays so while @pressure is up.
  * These waits are for a few dozen instructions, and are met only by a charge that
- * is about to be refused, by one above a barrier, and by who writes a limit or
- * reads @held. @lent, which is set in the sections that open slots, tells whether
- * there can be anything to take back: who is refused again and again only has to
- * look at each CPU's section.
+ * is about to be refused, by one above a barrier, and by who writes a limit, reads
+ * @held or @minheld, or resets a watermark. @lent, which is set in the sections that
+ * open slots, tells whether there can be anything to take back: who is refused again
+ * and again only has to look at each CPU's section.
  *
  * The sections also protect a counter that is found by the id in a slot: it is
  * freed only after bc_counter_destroy() has taken back its credit, in this way.
@@ -182,9 +182,18 @@ static __always_inline bool charge_level(struct bc_counter *counter,
 	} else {
 		do {
 			sum = held + n;
-			if (unlikely(sum > max))
-				return false;
-		} while (!atomic_long_try_cmpxchg(&counter->held, &held, sum));
+			if (unlikely(sum > max)) {
+				unsigned long now;
+
+				/* @held may be newer than @max, and a raised limit. */
+				smp_rmb();
+				now = ceiling(counter, severity);
+				if (now <= max)
+					return false;
+				max = now;
+			}
+		} while (sum > max ||
+			 !atomic_long_try_cmpxchg(&counter->held, &held, sum));
 	}
 
 	/* The limit may have been lowered since. */
@@ -307,25 +316,27 @@ static void credit_wait(void)
 
 /*
  * May a slot be opened for @counter? Not while somebody takes credit back from
- * under it or an ancestor, and not while one of them is above its barrier. If so,
- * all of them are told that there may be credit.
+ * under it or an ancestor, and not while one of them is above its barrier.
  * Called between credit_begin() and credit_end().
  */
 static bool credit_allowed(struct bc_counter *counter)
 {
-	struct bc_counter *c;
-
-	for (c = counter; c; c = c->parent) {
+	for (; counter; counter = counter->parent) {
 		/* Pairs with credit_unpress(): @lent is not what it was before. */
-		if (atomic_read_acquire(&c->pressure) ||
-		    atomic_long_read(&c->held) > bc_counter_barrier(c))
+		if (atomic_read_acquire(&counter->pressure) ||
+		    atomic_long_read(&counter->held) > bc_counter_barrier(counter))
 			return false;
 	}
-	for (c = counter; c; c = c->parent) {
-		if (!READ_ONCE(c->lent))
-			WRITE_ONCE(c->lent, true);
-	}
 	return true;
+}
+
+/* Tell all levels that there is going to be credit. In the same section. */
+static void credit_lend(struct bc_counter *counter)
+{
+	for (; counter; counter = counter->parent) {
+		if (!READ_ONCE(counter->lent))
+			WRITE_ONCE(counter->lent, true);
+	}
 }
 
 /* Pay a charge out of this CPU's credit. */
@@ -369,6 +380,7 @@ static bool credit_refill(struct bc_counter *counter, unsigned long n)
 		goto out;
 
 	done = true;
+	credit_lend(counter);
 	old = atomic64_xchg(credit_slot(counter),
 			    credit_word(counter, counter->batch));
 	units = credit_units(old);
@@ -397,6 +409,7 @@ static bool credit_open(struct bc_counter *counter, unsigned long n)
 	if (!credit_allowed(counter))
 		goto out;
 
+	credit_lend(counter);
 	units = credit_units(word);
 	if (!units) {
 		done = atomic64_try_cmpxchg(slot, &word, credit_word(counter, n));
@@ -437,7 +450,8 @@ static void credit_drain(struct bc_counter *counter)
 	/* Every section from now on sees ->pressure, and what was charged. */
 	smp_mb();
 	credit_wait();
-	if (!READ_ONCE(counter->lent))
+	/* Pairs with the release below: what was taken back has left held. */
+	if (!smp_load_acquire(&counter->lent))
 		return;
 
 	for_each_possible_cpu(cpu) {
@@ -469,7 +483,7 @@ static void credit_drain(struct bc_counter *counter)
 	smp_mb();
 	credit_wait();
 	/* None is opened before ->pressure is down again. */
-	WRITE_ONCE(counter->lent, false);
+	smp_store_release(&counter->lent, false);
 }
 
 static void credit_press(struct bc_counter *counter)

@@ -41,7 +41,7 @@ enum bc_severity {
  * @maxheld: the highest @held of a successful charge since creation or reset
  * @minheld: the lowest @held since creation or reset
  * @failcnt: charges refused because of @barrier or @limit of this counter
- * @pressure: while not 0, no CPU may take credit that counts here
+ * @pressure: while not 0, no CPU may open a slot for credit that counts here
  * @lent: some CPU may have credit that counts here
  * @ceiling: by severity, what a charge fails above: the barrier, which is never
  *	above the limit; the limit; and for BC_FORCE what nothing is above

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -143,12 +144,19 @@ static inline int bc_count(const char *dir, const char *file, pid_t pid)
 	return n;
 }
 
+/* A test that fails half-way leaves nobody behind. */
+static inline void bc_die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* A child that does nothing until it is killed. */
 static inline pid_t bc_spawn(void)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		bc_die_with_parent();
 		for (;;)
 			pause();
 	}
@@ -157,6 +165,8 @@ static inline pid_t bc_spawn(void)
 
 static inline void bc_reap(pid_t pid)
 {
+	if (pid <= 0)
+		return;		/* or it would mean: everybody */
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

@@ -101,6 +101,7 @@ TEST_F_TIMEOUT(bc, make_group, 300)
 	if (looker == 0) {
 		char inner[PATH_MAX + 16];
 
+		bc_die_with_parent();
 		snprintf(inner, sizeof(inner), "%s/numtasks", path);
 		for (;;)
 			close(open(inner, O_PATH));

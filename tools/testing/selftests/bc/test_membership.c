@@ -5,7 +5,6 @@
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
 #include "bc_util.h"
 
@@ -318,8 +317,10 @@ TEST_F(bc, pid_namespace)
 	pid_t outside = bc_spawn();
 
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", outside));
-	if (unshare(CLONE_NEWPID))
+	if (unshare(CLONE_NEWPID)) {
+		bc_reap(outside);
 		SKIP(return, "no pid namespaces");
+	}
 	EXPECT_EQ(0, bc_in_child(in_pid_namespace, self->dir));
 	bc_reap(outside);
 }

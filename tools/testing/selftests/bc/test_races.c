@@ -37,6 +37,7 @@ static pid_t background(void (*fn)(const char *dir), const char *dir)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		bc_die_with_parent();
 		for (;;)
 			fn(dir);
 	}
@@ -91,7 +92,7 @@ TEST_F_TIMEOUT(bc, move_against_rmdir, 300)
 	time_t end = end_time();
 	int in = 0, gone = 0, other = 0;
 
-	while (until(end)) {
+	while (until(end) || !in) {
 		int err = bc_write(self->dir, "g/tasks", "%d", pid);
 
 		if (!err) {
