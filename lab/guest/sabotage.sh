@@ -29,7 +29,7 @@ crossing	kunit	bc_counter_test_crossing
 hoard		kunit	bc_counter_test_new_limit
 uncharge	kunit	bc_counter_test_slots
 limit		kunit	bc_counter_test_limit_race
-drain		kunit	bc_counter_test_interrupts
+uncharge	kunit	bc_counter_test_interrupts
 uncharge	kunit	bc_counter_test_storm_plain
 uncharge	test_interface	bc.watermarks
 limit		test_numtasks	bc.refuse
@@ -44,7 +44,7 @@ if [ ! -w $switch ]; then
 fi
 
 # A test that waits for a count to become 0 would wait for ever.
-export BC_SECONDS=1 BC_MOVES=40 BC_TASKS=100
+export BC_SECONDS=1 BC_MOVES=100 BC_TASKS=100
 
 echo "TAP version 13"
 echo "1..$(echo "$cases" | grep -c .)"

@@ -329,8 +329,10 @@ TEST_F(bc, pid_namespace)
  * A process that creates threads all the time is moved to and fro. None is left
  * behind, none is counted twice.
  */
-static void *nothing(void *arg)
+/* Live long enough to be seen where it should not be. */
+static void *live_shortly(void *arg)
 {
+	usleep(5000);
 	return arg;
 }
 
@@ -339,7 +341,7 @@ static void *creator(void *arg)
 	pthread_t thread;
 
 	for (;;) {
-		if (!pthread_create(&thread, NULL, nothing, NULL))
+		if (!pthread_create(&thread, NULL, live_shortly, NULL))
 			pthread_join(thread, NULL);
 	}
 	return NULL;
@@ -360,6 +362,7 @@ TEST_F_TIMEOUT(bc, move_while_creating_threads, 300)
 	if (pid == 0) {
 		pthread_t thread[3];
 
+		bc_die_with_parent();
 		for (i = 0; i < 3; i++)
 			pthread_create(&thread[i], NULL, creator, NULL);
 		for (;;)
@@ -371,13 +374,13 @@ TEST_F_TIMEOUT(bc, move_while_creating_threads, 300)
 	} while (bc_get(from, "numtasks/held") < 4);
 	for (i = 0; i < moves; i++) {
 		ASSERT_EQ(0, bc_write(to, "tasks", "%d", pid));
-		EXPECT_EQ(0, bc_count(from, "threads", 0)) {
+		ASSERT_EQ(0, bc_count(from, "threads", 0)) {
 			TH_LOG("left behind at move %d", i);
 		}
 		/* A thread that is not there yet may still be charged there. */
-		for (j = 0; j < 1000 && bc_get(from, "numtasks/held"); j++)
-			usleep(1000);
-		EXPECT_EQ(0, bc_get(from, "numtasks/held"));
+		for (j = 0; j < 500 && bc_get(from, "numtasks/held"); j++)
+			usleep(10000);
+		ASSERT_EQ(0, bc_get(from, "numtasks/held"));
 		EXPECT_LE(4, bc_get(to, "numtasks/held"));
 		t = from;
 		from = to;
