@@ -15,7 +15,8 @@ help:
 	@echo
 	@echo 'make kernel    build $(kernel_dir)/bzImage'
 	@echo 'make vm        boot it and open a shell in the guest; ^D ends it'
-	@echo "make vm RUN='command'   run a command in the guest, hand on its exit status"
+	@echo "make vm RUN='command'   run a command in the guest; fails if it does, with its"
+	@echo "               status in make's message ('lab/vm command' returns it)"
 	@echo 'make check     checkpatch --strict, W=1 and sparse over our files'
 	@echo 'make bench-groups   what mkdir, attach and rmdir cost next to 10,000 groups'
 	@echo
