@@ -155,9 +155,11 @@ static ssize_t bc_res_held_show(struct config_item *item, char *page)
 {
 	struct bc_ctrl_dir *dir = to_bc_ctrl_dir(item);
 
-	if (is_root(dir))
-		return show_amount(page, dir->controller->root_held());
-	return show_amount(page, bc_counter_held(dir_counter(dir)));
+	if (!is_root(dir))
+		return show_amount(page, bc_counter_held(dir_counter(dir)));
+	if (!dir->controller->root_held)
+		return -ENODATA;
+	return show_amount(page, dir->controller->root_held());
 }
 
 /* The kernel keeps no watermarks of the root: there, they are what is held. */

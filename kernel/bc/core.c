@@ -31,6 +31,14 @@
  * as only bc_attach() can give it one, a group without any can be killed under
  * bc_mutex; no fork can come in between.
  *
+ * A group goes in three steps. bc_group_kill() takes its tasks' and its directory's
+ * place away. When directory and children have dropped their references and a grace
+ * period has passed, nobody finds it through a task any more, and the controllers
+ * are told (css_offline()). What was charged by then, an open file, say, has a
+ * pointer to the group's counter and no reference: the charge itself keeps the
+ * counter, and each counter that still holds something keeps the group (resource.c).
+ * When the last one is empty and another grace period has passed, it is freed.
+ *
  * Lock order: bc_mutex, siglock, css_group_lock.
  */
 #include <linux/bc/core.h>
@@ -565,7 +573,8 @@ static int alloc_css(struct bc_group *group)
 	int i;
 
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		css = bc_controllers[i]->css_alloc(parent ? parent->css[i] : NULL);
+		css = bc_controllers[i]->css_alloc(bc_controllers[i],
+						   parent ? parent->css[i] : NULL);
 		if (IS_ERR(css)) {
 			free_css(group);
 			return PTR_ERR(css);
@@ -579,13 +588,32 @@ static int alloc_css(struct bc_group *group)
 static void group_free_work(struct work_struct *work)
 {
 	struct bc_group *group = container_of(to_rcu_work(work), struct bc_group,
-					      free_work);
+					      work);
 	struct bc_group *parent = group->parent;
 
 	free_css(group);
 	kfree(group);
 	static_branch_slow_dec_deferred(&bc_enabled_key);
 	bc_group_put(parent);
+}
+
+/*
+ * Directory, tasks and children are gone, and who has seen a task in the group has
+ * let go of it. What is charged to the group may still be there, and keeps it.
+ */
+static void group_offline_work(struct work_struct *work)
+{
+	struct bc_group *group = container_of(to_rcu_work(work), struct bc_group,
+					      work);
+	int i;
+
+	INIT_RCU_WORK(&group->work, group_free_work);
+	refcount_set(&group->refs, 1);
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (bc_controllers[i]->css_offline)
+			bc_controllers[i]->css_offline(group->css[i]);
+	}
+	bc_group_put(group);
 }
 
 /**
@@ -613,7 +641,7 @@ struct bc_group *bc_group_create(struct bc_group *parent)
 	group->parent = parent;
 	group->level = parent->level + 1;
 	refcount_set(&group->refs, 1);
-	INIT_RCU_WORK(&group->free_work, group_free_work);
+	INIT_RCU_WORK(&group->work, group_offline_work);
 
 	err = alloc_css(group);
 	if (err)
@@ -663,15 +691,26 @@ int bc_group_kill(struct bc_group *group)
 }
 
 /**
+ * bc_group_get - take a reference to a group
+ * @group: the group, to which the caller has a reference; or in css_offline()
+ *
+ * Context: Any.
+ */
+void bc_group_get(struct bc_group *group)
+{
+	refcount_inc(&group->refs);
+}
+
+/**
  * bc_group_put - drop a reference to a group
  * @group: the group; the root has one reference that is never dropped
  *
- * Context: Any. The group is freed later, after an RCU grace period.
+ * Context: Any. The group goes later, after an RCU grace period.
  */
 void bc_group_put(struct bc_group *group)
 {
 	if (refcount_dec_and_test(&group->refs))
-		queue_rcu_work(system_wq, &group->free_work);
+		queue_rcu_work(system_wq, &group->work);
 }
 
 /**

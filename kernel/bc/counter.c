@@ -50,7 +50,16 @@
  * and again only has to look at each CPU's section.
  *
  * The sections also protect a counter that is found by the id in a slot: it is
- * freed only after bc_counter_destroy() has taken back its credit, in this way.
+ * freed only after its credit has been taken back in this way, and then none is
+ * left with any CPU again (bc_counter_kill(), bc_counter_destroy()).
+ *
+ * A charge keeps its counter. What is charged may live longer than the group that
+ * paid for it, and needs no reference of its own: when the group has gone,
+ * bc_counter_kill() asks to be told of the last uncharge. That is whoever takes
+ * @held from 0 to COUNTER_ENDED, be it the uncharge that found the counter killed
+ * or bc_counter_kill() that found it empty. No credit hides the 0, as a killed
+ * counter has none. Who uncharges stays in an RCU read-side section until it has
+ * climbed to the top, so that it may be freed a grace period after that.
  *
  * limits_mutex serializes writers of limit and barrier.
  */
@@ -65,6 +74,7 @@
 #include <linux/processor.h>
 #include <linux/xarray.h>
 
+#include "credit.h"
 #include "sabotage.h"
 
 static DEFINE_MUTEX(limits_mutex);
@@ -72,49 +82,10 @@ static DEFINE_MUTEX(limits_mutex);
 /* Batched counters by id. Ids are reused. */
 static DEFINE_XARRAY_ALLOC1(counter_ids);
 
-/* The slots of a CPU, a cache line of them: the id above, the units below. */
-#define CREDIT_SLOTS	8
+DEFINE_PER_CPU_ALIGNED(struct credit_cache, bc_credit_cache);
 
-/**
- * struct credit_cache - the credit of one CPU
- * @slot: counter id << 32 | units; 0 is empty
- * @seq: odd while this CPU moves credit between slots and counters
- */
-struct credit_cache {
-	atomic64_t	slot[CREDIT_SLOTS];
-	unsigned int	seq;
-};
-
-static DEFINE_PER_CPU_ALIGNED(struct credit_cache, credit_cache);
-
-static u32 credit_id(s64 word)
-{
-	return (u64)word >> 32;
-}
-
-static u32 credit_units(s64 word)
-{
-	return (u32)word;
-}
-
-static s64 credit_word(const struct bc_counter *counter, u32 units)
-{
-	return (u64)counter->id << 32 | units;
-}
-
-/*
- * This CPU's slot for a counter. No harm is done if we are moved to another CPU
- * with the pointer in hand: slots may be changed from anywhere.
- */
-static atomic64_t *credit_slot(const struct bc_counter *counter)
-{
-	return &raw_cpu_ptr(&credit_cache)->slot[counter->id % CREDIT_SLOTS];
-}
-
-static unsigned int credit_max(const struct bc_counter *counter)
-{
-	return 2 * counter->batch;
-}
+/* What becomes of @held after the last uncharge of a killed counter. */
+#define COUNTER_ENDED	LONG_MIN
 
 /* What a charge of this severity must not exceed. */
 static __always_inline unsigned long ceiling(const struct bc_counter *counter,
@@ -152,17 +123,34 @@ static void lower_minheld(struct bc_counter *counter, unsigned long held)
 	}
 }
 
+/*
+ * Nothing is held. If the counter has been killed, this was the last uncharge. Never
+ * in a section that moves credit: a killed counter has none.
+ */
+static noinline void counter_empty(struct bc_counter *counter)
+{
+	void (*release)(struct bc_counter *counter) = READ_ONCE(counter->release);
+
+	if (release && !bc_sabotaged(BC_SABOTAGE_LINGER) &&
+	    atomic_long_cmpxchg(&counter->held, 0, COUNTER_ENDED) == 0)
+		release(counter);
+}
+
 static __always_inline void uncharge_level(struct bc_counter *counter,
 					   unsigned long n)
 {
-	long held = atomic_long_sub_return(n, &counter->held);
+	long old = atomic_long_fetch_sub(n, &counter->held);
+	long held = old - n;
 
-	if (WARN_ONCE(held < 0, "bc: uncharged %lu more than was charged\n", -held)) {
+	/* Or below COUNTER_ENDED, all the more. Do not end anything on such grounds. */
+	if (WARN_ONCE(old < (long)n, "bc: uncharged %lu of %ld\n", n, old)) {
 		atomic_long_cmpxchg(&counter->held, held, 0);
-		held = 0;
+		return;
 	}
 	if (unlikely(held < atomic_long_read(&counter->minheld)))
 		lower_minheld(counter, held);
+	if (!held)
+		counter_empty(counter);
 }
 
 static __always_inline bool charge_level(struct bc_counter *counter,
@@ -283,7 +271,7 @@ static unsigned long credit_begin(void)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	cache = this_cpu_ptr(&credit_cache);
+	cache = this_cpu_ptr(&bc_credit_cache);
 	WRITE_ONCE(cache->seq, cache->seq + 1);
 	/* Pairs with the barriers in credit_drain(). */
 	smp_mb();
@@ -292,7 +280,7 @@ static unsigned long credit_begin(void)
 
 static void credit_end(unsigned long flags)
 {
-	struct credit_cache *cache = this_cpu_ptr(&credit_cache);
+	struct credit_cache *cache = this_cpu_ptr(&bc_credit_cache);
 
 	/* Pairs with credit_wait(). */
 	smp_store_release(&cache->seq, cache->seq + 1);
@@ -305,7 +293,7 @@ static void credit_wait(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		unsigned int *seq = &per_cpu_ptr(&credit_cache, cpu)->seq;
+		unsigned int *seq = &per_cpu_ptr(&bc_credit_cache, cpu)->seq;
 		/* Pairs with credit_end(). */
 		unsigned int old = smp_load_acquire(seq);
 
@@ -337,33 +325,6 @@ static void credit_lend(struct bc_counter *counter)
 		if (!READ_ONCE(counter->lent))
 			WRITE_ONCE(counter->lent, true);
 	}
-}
-
-/* Pay a charge out of this CPU's credit. */
-static bool credit_take(struct bc_counter *counter, unsigned long n)
-{
-	atomic64_t *slot = credit_slot(counter);
-	s64 word = atomic64_read(slot);
-
-	do {
-		if (credit_id(word) != counter->id || credit_units(word) < n)
-			return false;
-	} while (!atomic64_try_cmpxchg(slot, &word, word - n));
-	return true;
-}
-
-/* Leave what is uncharged to this CPU as credit. */
-static bool credit_give(struct bc_counter *counter, unsigned long n)
-{
-	atomic64_t *slot = credit_slot(counter);
-	s64 word = atomic64_read(slot);
-
-	do {
-		if (credit_id(word) != counter->id ||
-		    credit_units(word) + n > credit_max(counter))
-			return false;
-	} while (!atomic64_try_cmpxchg(slot, &word, word + n));
-	return true;
 }
 
 /* Charge @n, and a batch on top of it as credit for this CPU. */
@@ -455,7 +416,7 @@ static void credit_drain(struct bc_counter *counter)
 		return;
 
 	for_each_possible_cpu(cpu) {
-		struct credit_cache *cache = per_cpu_ptr(&credit_cache, cpu);
+		struct credit_cache *cache = per_cpu_ptr(&bc_credit_cache, cpu);
 
 		flags = credit_begin();
 		for (i = 0; i < CREDIT_SLOTS; i++) {
@@ -540,14 +501,6 @@ static struct bc_counter *charge_drained(struct bc_counter *counter,
 	return refuser;
 }
 
-static bool refuse(struct bc_counter *counter, struct bc_counter *refuser)
-{
-	if (bc_sabotaged(BC_SABOTAGE_FAILCNT))
-		refuser = counter;
-	atomic_long_inc(&refuser->failcnt);
-	return false;
-}
-
 /**
  * bc_counter_init - make a counter with no limits that holds nothing
  * @counter: the counter
@@ -578,8 +531,35 @@ int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 }
 
 /**
+ * bc_counter_kill - let a counter end with its last uncharge
+ * @counter: the counter, which nobody charges any more, but for who has a charge
+ *	already and gets more
+ * @release: called once, when nothing is held any more: at once, or from what
+ *	uncharges last, in any context but NMI
+ *
+ * The counter is to be destroyed not earlier than an RCU grace period after
+ * @release was called: who has uncharged it may still be on its way up.
+ *
+ * Context: Process context. May sleep.
+ */
+void bc_counter_kill(struct bc_counter *counter,
+		     void (*release)(struct bc_counter *counter))
+{
+	might_sleep();
+	/* For good: from now on, 0 means that nothing is held. */
+	if (counter->batch)
+		credit_press(counter);
+	/* With all that @release needs. Pairs with the cmpxchg in counter_empty(). */
+	smp_store_release(&counter->release, release);
+	/* An uncharge lowers held, then looks for @release; we the other way round. */
+	smp_mb();
+	counter_empty(counter);
+}
+
+/**
  * bc_counter_destroy - give up a counter
- * @counter: the counter, which nobody can charge any more and that holds nothing
+ * @counter: the counter, which nobody can charge any more and that holds nothing;
+ *	killed, unless nobody has ever charged it for longer than a call
  *
  * Afterwards, its memory may be freed at once.
  *
@@ -587,24 +567,82 @@ int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
  */
 void bc_counter_destroy(struct bc_counter *counter)
 {
+	long held;
+
 	might_sleep();
 	if (counter->batch) {
-		take_credit_back(counter);
+		if (!counter->release)
+			take_credit_back(counter);
 		xa_erase(&counter_ids, counter->id);
 	}
-	WARN_ONCE(atomic_long_read(&counter->held),
-		  "bc: a counter dies with %ld charged\n",
-		  atomic_long_read(&counter->held));
+	held = atomic_long_read(&counter->held);
+	WARN_ONCE(held && held != COUNTER_ENDED,
+		  "bc: a counter dies with %ld charged\n", held);
+}
+
+/* Not worth trying in a plain counter, nor in one that has been killed. */
+static bool may_have_credit(const struct bc_counter *counter, unsigned long n)
+{
+	return n <= counter->batch && !READ_ONCE(counter->release);
+}
+
+/* Apart from bc_counter_charge(), which is to have no use for a stack. */
+static noinline struct bc_counter *charge_uncredited(struct bc_counter *counter,
+						     unsigned long n,
+						     enum bc_severity severity)
+{
+	struct bc_counter *refuser;
+
+	if (may_have_credit(counter, n) && credit_refill(counter, n))
+		return NULL;
+	refuser = charge_path(counter, n, NULL, severity);
+	if (unlikely(refuser) && counter->batch)
+		refuser = charge_drained(counter, n, NULL, severity, refuser);
+	return refuser;
 }
 
 /**
- * bc_counter_try_charge - charge a counter and all its ancestors
+ * bc_counter_charge - charge a counter and all its ancestors
  * @counter: the counter
  * @n: how much, at most BC_MAX
  * @severity: when to fail
  *
- * If a level has no room, nothing is charged at any level, and that level's
- * failcnt goes up.
+ * If a level has no room, nothing is charged at any level.
+ *
+ * Context: Any but NMI. Takes no lock, does not sleep.
+ * Return: NULL, or the counter that has no room. Unless the caller tries something
+ * else and succeeds, it is to call bc_counter_refused(). BC_FORCE always succeeds.
+ */
+struct bc_counter *bc_counter_charge(struct bc_counter *counter,
+				     unsigned long n,
+				     enum bc_severity severity)
+{
+	if (credit_take(counter, n))
+		return NULL;
+	return charge_uncredited(counter, n, severity);
+}
+
+/**
+ * bc_counter_refused - count a charge that was refused
+ * @counter: what was to be charged
+ * @refuser: the counter that has no room: @counter or an ancestor
+ *
+ * Context: Any but NMI.
+ */
+void bc_counter_refused(struct bc_counter *counter, struct bc_counter *refuser)
+{
+	if (bc_sabotaged(BC_SABOTAGE_FAILCNT))
+		refuser = counter;
+	atomic_long_inc(&refuser->failcnt);
+}
+
+/**
+ * bc_counter_try_charge - charge a counter and all its ancestors, or count that
+ * @counter: the counter
+ * @n: how much, at most BC_MAX
+ * @severity: when to fail
+ *
+ * As bc_counter_charge(); if a level has no room, that level's failcnt goes up.
  *
  * Context: Any but NMI. Takes no lock, does not sleep.
  * Return: true if charged. BC_FORCE always is.
@@ -612,18 +650,11 @@ void bc_counter_destroy(struct bc_counter *counter)
 bool bc_counter_try_charge(struct bc_counter *counter, unsigned long n,
 			   enum bc_severity severity)
 {
-	struct bc_counter *refuser;
+	struct bc_counter *refuser = bc_counter_charge(counter, n, severity);
 
-	if (counter->batch && n <= counter->batch &&
-	    (credit_take(counter, n) || credit_refill(counter, n)))
-		return true;
-
-	refuser = charge_path(counter, n, NULL, severity);
-	if (likely(!refuser))
-		return true;
-	if (counter->batch)
-		refuser = charge_drained(counter, n, NULL, severity, refuser);
-	return refuser ? refuse(counter, refuser) : true;
+	if (refuser)
+		bc_counter_refused(counter, refuser);
+	return !refuser;
 }
 
 /**
@@ -646,11 +677,19 @@ bool bc_counter_try_charge_levels(struct bc_counter *counter,
 	struct bc_counter *refuser;
 
 	refuser = charge_path(counter, 0, n, severity);
-	if (likely(!refuser))
-		return true;
-	if (counter->batch)
+	if (unlikely(refuser) && counter->batch)
 		refuser = charge_drained(counter, 0, n, severity, refuser);
-	return refuser ? refuse(counter, refuser) : true;
+	if (refuser)
+		bc_counter_refused(counter, refuser);
+	return !refuser;
+}
+
+static noinline void uncharge_uncredited(struct bc_counter *counter,
+					 unsigned long n)
+{
+	if (may_have_credit(counter, n) && credit_open(counter, n))
+		return;
+	uncharge_path(counter, NULL, n);
 }
 
 /**
@@ -658,16 +697,15 @@ bool bc_counter_try_charge_levels(struct bc_counter *counter,
  * @counter: the counter
  * @n: how much; was charged before
  *
- * Context: Any but NMI. Takes no lock, does not sleep.
+ * Context: Any but NMI. Takes no lock, does not sleep. Under rcu_read_lock(), unless
+ * something else than the charge keeps the counter.
  */
 void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
 {
 	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE))
 		return;
-	if (counter->batch && n <= counter->batch &&
-	    (credit_give(counter, n) || credit_open(counter, n)))
-		return;
-	uncharge_path(counter, NULL, n);
+	if (!credit_give(counter, n))
+		uncharge_uncredited(counter, n);
 }
 
 /**
@@ -678,7 +716,7 @@ void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
  *
  * For things that move within the tree, see bc_counter_try_charge_levels().
  *
- * Context: Any but NMI. Takes no lock, does not sleep.
+ * Context: as bc_counter_uncharge().
  */
 void bc_counter_uncharge_until(struct bc_counter *counter,
 			       struct bc_counter *stop, unsigned long n)

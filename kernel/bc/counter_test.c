@@ -14,6 +14,7 @@
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
@@ -653,6 +654,118 @@ static void bc_counter_test_limit_race(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bc_counter_held(top), 0);
 }
 
+/*
+ * The end of a counter
+ */
+
+struct mortal {
+	struct bc_counter	counter;
+	atomic_t		released;
+	struct work_struct	work;
+	int			charges;
+};
+
+static void mortal_release(struct bc_counter *counter)
+{
+	atomic_inc(&container_of(counter, struct mortal, counter)->released);
+}
+
+static struct mortal *new_mortal(struct kunit *test, struct bc_counter *parent,
+				 unsigned int batch)
+{
+	struct mortal *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	KUNIT_ASSERT_EQ(test, bc_counter_init(&m->counter, parent, batch), 0);
+	return m;
+}
+
+/* The last uncharge ends it, or the kill if there is nothing to wait for. */
+static void test_kill(struct kunit *test, unsigned int batch)
+{
+	struct bc_counter *parent = new_counter(test, NULL, batch);
+	struct mortal *m = new_mortal(test, parent, batch);
+
+	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 2, BC_LIMIT));
+	bc_counter_uncharge(&m->counter, 1);
+	bc_counter_kill(&m->counter, mortal_release);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 0);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(&m->counter), 2);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 2);
+
+	/* Who has a charge may get more; no credit comes of it. */
+	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 1, BC_LIMIT));
+	bc_counter_uncharge(&m->counter, 1);
+	bc_counter_uncharge(&m->counter, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 0);
+	bc_counter_uncharge(&m->counter, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 1);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 0);
+	bc_counter_destroy(&m->counter);
+
+	/* Nothing is held but credit. */
+	m = new_mortal(test, parent, batch);
+	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 1, BC_LIMIT));
+	bc_counter_uncharge(&m->counter, 1);
+	bc_counter_kill(&m->counter, mortal_release);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 1);
+	bc_counter_destroy(&m->counter);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 0);
+}
+
+static void bc_counter_test_kill_plain(struct kunit *test)
+{
+	test_kill(test, 0);
+}
+
+static void bc_counter_test_kill_batched(struct kunit *test)
+{
+	test_kill(test, BATCH);
+}
+
+static void mortal_uncharge(struct work_struct *work)
+{
+	struct mortal *m = container_of(work, struct mortal, work);
+	int i;
+
+	guard(rcu)();
+	for (i = 0; i < m->charges; i++)
+		bc_counter_uncharge(&m->counter, 1);
+}
+
+/* On another CPU, the last charges go while it is killed. It ends once. */
+static void bc_counter_test_kill_race(struct kunit *test)
+{
+	struct bc_counter *parent = new_counter(test, NULL, BATCH);
+	int other = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+	int round, early = 0;
+
+	if (other >= nr_cpu_ids)
+		kunit_skip(test, "needs two CPUs");
+	for (round = 0; round < 200; round++) {
+		struct mortal *m = new_mortal(test, parent, BATCH);
+		int i;
+
+		m->charges = 1 + round % 40;
+		for (i = 0; i < m->charges; i++)
+			bc_counter_try_charge(&m->counter, 1, BC_LIMIT);
+		INIT_WORK(&m->work, mortal_uncharge);
+		queue_work_on(other, system_wq, &m->work);
+		for (i = 0; i < round % 50; i++)
+			cpu_relax();
+		bc_counter_kill(&m->counter, mortal_release);
+		early += !atomic_read(&m->released);
+		flush_work(&m->work);
+		KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 1);
+		bc_counter_destroy(&m->counter);
+		kunit_kfree(test, m);
+	}
+	kunit_info(test, "%d of %d were killed before the last uncharge\n", early,
+		   round);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 0);
+}
+
 static struct kunit_case bc_counter_test_cases[] = {
 	KUNIT_CASE(bc_counter_test_charge),
 	KUNIT_CASE(bc_counter_test_limit),
@@ -672,6 +785,9 @@ static struct kunit_case bc_counter_test_cases[] = {
 	KUNIT_CASE_SLOW(bc_counter_test_storm_batched_greedy),
 	KUNIT_CASE_SLOW(bc_counter_test_interrupts),
 	KUNIT_CASE_SLOW(bc_counter_test_limit_race),
+	KUNIT_CASE(bc_counter_test_kill_plain),
+	KUNIT_CASE(bc_counter_test_kill_batched),
+	KUNIT_CASE_SLOW(bc_counter_test_kill_race),
 	{ }
 };
 

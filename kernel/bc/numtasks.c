@@ -31,11 +31,6 @@ static struct bc_counter *group_counter(struct bc_group *group)
 	return &to_bc_resource(group->css[BC_ID_numtasks])->counter;
 }
 
-static struct bc_css *numtasks_css_alloc(struct bc_css *parent)
-{
-	return bc_resource_alloc(parent, 0);
-}
-
 static int numtasks_can_fork(struct bc_css *css, struct task_struct *p)
 {
 	if (!bc_counter_try_charge(&to_bc_resource(css)->counter, 1, BC_LIMIT))
@@ -118,7 +113,8 @@ static unsigned long numtasks_root_held(void)
 
 const struct bc_controller bc_numtasks_controller = {
 	.name		= "numtasks",
-	.css_alloc	= numtasks_css_alloc,
+	.css_alloc	= bc_resource_alloc,
+	.css_offline	= bc_resource_offline,
 	.css_free	= bc_resource_free,
 	.can_attach	= numtasks_can_attach,
 	.cancel_attach	= numtasks_cancel_attach,

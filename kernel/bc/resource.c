@@ -1,22 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Beancounters: what controllers have in common that are one counter.
+ *
+ * A controller of objects (files, locks, sockets) needs not much more than its
+ * name, and hooks where an object is made and freed, from <linux/bc/charge.h>. The
+ * object has a struct bc_charge in it: which counter has paid for it, and that one
+ * is uncharged, wherever the tasks that had to do with it have gone. NULL is the
+ * root, which is never charged.
+ *
+ * No locks: an object's bc_charge belongs to who makes it, then to who frees it. A
+ * counter is found through a task's css_group under RCU, and kept by the charge
+ * (counter.c).
  */
+#include <linux/bc/charge.h>
 #include <linux/bc/core.h>
+#include <linux/capability.h>
+#include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "credit.h"
+#include "sabotage.h"
 
 /**
  * bc_resource_alloc - make a group's counter, for a controller's css_alloc()
+ * @controller: the controller
  * @parent: the state one level up, NULL for the root
- * @batch: see bc_counter_init()
  *
  * The root is never charged: the counters below it have no parent.
  *
  * Context: Process context. May sleep.
  * Return: the state, or ERR_PTR(-ENOMEM).
  */
-struct bc_css *bc_resource_alloc(struct bc_css *parent, unsigned int batch)
+struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
+				 struct bc_css *parent)
 {
 	struct bc_counter *up = NULL;
 	struct bc_resource *res;
@@ -28,12 +48,30 @@ struct bc_css *bc_resource_alloc(struct bc_css *parent, unsigned int batch)
 
 	if (parent && parent->group->parent)
 		up = &to_bc_resource(parent)->counter;
-	err = bc_counter_init(&res->counter, up, batch);
+	err = bc_counter_init(&res->counter, up, controller->batch);
 	if (err) {
 		kfree(res);
 		return ERR_PTR(err);
 	}
 	return &res->css;
+}
+
+static void resource_release(struct bc_counter *counter)
+{
+	bc_group_put(container_of(counter, struct bc_resource, counter)->css.group);
+}
+
+/**
+ * bc_resource_offline - keep a group while its counter holds something, for a
+ * controller's css_offline()
+ * @css: the state
+ *
+ * Context: Process context. May sleep.
+ */
+void bc_resource_offline(struct bc_css *css)
+{
+	bc_group_get(css->group);
+	bc_counter_kill(&to_bc_resource(css)->counter, resource_release);
 }
 
 /**
@@ -48,4 +86,89 @@ void bc_resource_free(struct bc_css *css)
 
 	bc_counter_destroy(&res->counter);
 	kfree(res);
+}
+
+/*
+ * May the current task go on to the limit, if that is where there is more room? Looked
+ * at last, as to ask is to use the privilege. Others ask all the time, which is not
+ * worth an entry in the audit log.
+ */
+static bool may_pass_barrier(const struct bc_counter *refuser)
+{
+	if (bc_sabotaged(BC_SABOTAGE_PRIVILEGE))
+		return false;
+	return bc_counter_barrier(refuser) < bc_counter_limit(refuser) &&
+	       in_task() && ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+}
+
+static noinline bool try_harder(struct bc_charge *charge,
+				struct bc_counter *counter,
+				enum bc_severity severity)
+{
+	struct bc_counter *refuser = bc_counter_charge(counter, 1, severity);
+
+	if (unlikely(refuser) && severity == BC_BARRIER && may_pass_barrier(refuser))
+		refuser = bc_counter_charge(counter, 1, BC_LIMIT);
+	if (unlikely(refuser)) {
+		bc_counter_refused(counter, refuser);
+		return false;
+	}
+	charge->counter = counter;
+	return true;
+}
+
+/* The caller is in an RCU read-side section, or has a charge in the counter. */
+static __always_inline bool try_charge(struct bc_charge *charge,
+				       struct bc_counter *counter,
+				       enum bc_severity severity)
+{
+	if (!credit_take(counter, 1))
+		return try_harder(charge, counter, severity);
+	charge->counter = counter;
+	return true;
+}
+
+/* The counter of the current task that is of the same kind. */
+static struct bc_counter *current_counter(struct bc_counter *counter)
+{
+	struct bc_css *css = &container_of(counter, struct bc_resource, counter)->css;
+	struct css_group *cg = rcu_dereference(current->css_group);
+	int id;
+
+	for (id = 0; cg && id < BC_NR_CONTROLLERS; id++) {
+		if (css->group->css[id] == css)
+			return &to_bc_resource(cg->css[id])->counter;
+	}
+	return counter;
+}
+
+bool __bc_try_charge(struct bc_charge *charge, struct task_struct *task,
+		     enum bc_controller_id id, enum bc_severity severity)
+{
+	struct css_group *cg;
+
+	guard(rcu)();
+	cg = rcu_dereference(task->css_group);
+	/* It may have left for the root by now. */
+	return !cg || try_charge(charge, &to_bc_resource(cg->css[id])->counter,
+				 severity);
+}
+
+bool __bc_try_charge_as(struct bc_charge *charge, const struct bc_charge *as,
+			enum bc_severity severity)
+{
+	guard(rcu)();
+	return try_charge(charge, as->counter, severity);
+}
+
+void __bc_uncharge(struct bc_charge *charge)
+{
+	struct bc_counter *counter = charge->counter;
+
+	charge->counter = NULL;
+	guard(rcu)();
+	if (bc_sabotaged(BC_SABOTAGE_OWNER))
+		counter = current_counter(counter);
+	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE) || !credit_give(counter, 1))
+		bc_counter_uncharge(counter, 1);
 }

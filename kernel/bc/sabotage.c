@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beancounters, broken on purpose: what a test suite must notice.
+ * Beancounters, broken on purpose: what a test suite must notice. Also how many
+ * groups there are, which a test suite must know.
  */
+#include <linux/bc/task.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/init.h>
@@ -30,6 +32,9 @@ static const char * const names[] = {
 	[BC_SABOTAGE_DRAIN] = "drain",
 	[BC_SABOTAGE_CROSSING] = "crossing",
 	[BC_SABOTAGE_HOARD] = "hoard",
+	[BC_SABOTAGE_LINGER] = "linger",
+	[BC_SABOTAGE_OWNER] = "owner",
+	[BC_SABOTAGE_PRIVILEGE] = "privilege",
 	[BC_SABOTAGE_REFORK] = "refork",
 	[BC_SABOTAGE_SIBLINGS] = "siblings",
 };
@@ -75,10 +80,20 @@ static const struct file_operations sabotage_fops = {
 	.release	= single_release,
 };
 
+/* Groups besides the root, with those that have been removed and live on. */
+static int groups_get(void *data, u64 *val)
+{
+	*val = static_key_count(&bc_enabled_key.key.key);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(groups_fops, groups_get, NULL, "%llu\n");
+
 static int __init sabotage_init(void)
 {
-	debugfs_create_file("sabotage", 0600, debugfs_create_dir("bc", NULL),
-			    NULL, &sabotage_fops);
+	struct dentry *dir = debugfs_create_dir("bc", NULL);
+
+	debugfs_create_file("sabotage", 0600, dir, NULL, &sabotage_fops);
+	debugfs_create_file("groups", 0400, dir, NULL, &groups_fops);
 	return 0;
 }
 late_initcall(sabotage_init);

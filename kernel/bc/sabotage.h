@@ -23,6 +23,9 @@ enum bc_sabotage {
 	BC_SABOTAGE_DRAIN,		/* refused without taking credit back */
 	BC_SABOTAGE_CROSSING,		/* credit is left with the CPUs above the barrier */
 	BC_SABOTAGE_HOARD,		/* limits are set, and credit is left alone */
+	BC_SABOTAGE_LINGER,		/* the last uncharge does not end a counter */
+	BC_SABOTAGE_OWNER,		/* who frees an object is uncharged for it */
+	BC_SABOTAGE_PRIVILEGE,		/* the barrier binds the privileged, too */
 	BC_SABOTAGE_REFORK,		/* a new thread does not follow its process */
 	BC_SABOTAGE_SIBLINGS,		/* only one thread of a process is moved */
 };

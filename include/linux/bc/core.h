@@ -8,6 +8,7 @@
 #define _LINUX_BC_CORE_H
 
 #include <linux/bc/counter.h>
+#include <linux/bc/types.h>
 #include <linux/container_of.h>
 #include <linux/lockdep.h>
 #include <linux/rcupdate.h>
@@ -19,14 +20,6 @@
 #include <linux/workqueue.h>
 
 struct config_item;
-
-#define BC_CONTROLLER(name) BC_ID_##name,
-enum bc_controller_id {
-#include <linux/bc/controllers.h>
-	BC_NR_CONTROLLERS
-};
-
-#undef BC_CONTROLLER
 
 /**
  * struct bc_css - what one controller keeps for one group
@@ -46,8 +39,9 @@ struct bc_css {
  * @dead: removed, and only kept by what refers to it. Protected by bc_mutex.
  * @nr_css_groups: css_groups of it, that is, whether it has tasks. Protected by
  *	css_group_lock.
- * @refs: its directory, its children
- * @free_work: frees it
+ * @refs: its directory, its children; after that, those of the controllers whose
+ *	state is still in use, see css_offline() in struct bc_controller
+ * @work: what comes after the last reference, when a grace period has passed
  * @item: its directory, for configfs.c; gone when @dead
  * @css: the controllers' states, by enum bc_controller_id
  */
@@ -58,7 +52,7 @@ struct bc_group {
 	bool			dead;
 	unsigned int		nr_css_groups;
 	refcount_t		refs;
-	struct rcu_work		free_work;
+	struct rcu_work		work;
 	struct config_item	*item;
 	struct bc_css		*css[BC_NR_CONTROLLERS];
 };
@@ -103,10 +97,15 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
 /**
  * struct bc_controller - a controller
  * @name: of its directory in each group; below 20 characters
+ * @batch: how much credit a CPU takes at once, see bc_counter_init(); 0 for counters
+ *	that are exact in everything
  * @css_alloc: make the state for a new group. @parent is that of the group one
  *	level up, NULL for the root. Returns it or an ERR_PTR(). May sleep.
- * @css_free: free it, when nothing refers to the group any more. An RCU grace
- *	period has passed since the last task was in it. May sleep.
+ * @css_offline: directory, tasks and children are gone, for longer than an RCU
+ *	grace period. If the state is still in use, take a reference to the group
+ *	and drop it when the use ends. May sleep.
+ * @css_free: free it, an RCU grace period after the last reference to the group
+ *	was dropped. May sleep.
  * @can_attach: may these tasks move? Charges what they need in the new group.
  *	Returns 0 or an error, and then has changed nothing.
  * @cancel_attach: undo @can_attach, another controller has refused
@@ -115,16 +114,21 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  *	Charges for it. Returns 0 or an error. May sleep.
  * @cancel_fork: undo @can_fork, the fork has failed later
  * @exit: a task of the group has been reaped
- * @root_held: the kernel's own count, of what the whole system uses
+ * @root_held: the kernel's own count, of what the whole system uses; NULL if it
+ *	has none
  *
  * The attach callbacks and @exit run under the siglock of the tasks' thread
- * group, with interrupts off. All but @css_alloc, @css_free and @root_held are
- * optional. So far, every controller is a resource controller, whose state is a
- * struct bc_resource: its directory has the files of a counter.
+ * group, with interrupts off. All but @css_alloc and @css_free are optional. So far,
+ * every controller is a resource controller, whose state is a struct bc_resource: its
+ * directory has the files of a counter. bc_resource_alloc() and its like are its
+ * css_alloc and so on.
  */
 struct bc_controller {
 	const char	*name;
-	struct bc_css	*(*css_alloc)(struct bc_css *parent);
+	unsigned int	batch;
+	struct bc_css	*(*css_alloc)(const struct bc_controller *controller,
+				      struct bc_css *parent);
+	void		(*css_offline)(struct bc_css *css);
 	void		(*css_free)(struct bc_css *css);
 	int		(*can_attach)(const struct bc_taskset *tset);
 	void		(*cancel_attach)(const struct bc_taskset *tset);
@@ -145,6 +149,7 @@ extern struct bc_group bc_root_group;
 int bc_core_init(void);
 struct bc_group *bc_group_create(struct bc_group *parent);
 int bc_group_kill(struct bc_group *group);
+void bc_group_get(struct bc_group *group);
 void bc_group_put(struct bc_group *group);
 struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b);
 
@@ -201,7 +206,9 @@ static inline struct bc_resource *to_bc_resource(struct bc_css *css)
 	return container_of(css, struct bc_resource, css);
 }
 
-struct bc_css *bc_resource_alloc(struct bc_css *parent, unsigned int batch);
+struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
+				 struct bc_css *parent);
+void bc_resource_offline(struct bc_css *css);
 void bc_resource_free(struct bc_css *css);
 
 #endif /* _LINUX_BC_CORE_H */

@@ -8,6 +8,7 @@
 #define _LINUX_BC_COUNTER_H
 
 #include <linux/atomic.h>
+#include <linux/bc/types.h>
 #include <linux/cache.h>
 #include <linux/limits.h>
 #include <linux/types.h>
@@ -22,20 +23,6 @@
 #define BC_MAX_BATCH		1024
 
 /**
- * enum bc_severity - how hard a charge tries (BC v6)
- * @BC_BARRIER: fail above the barrier; for what can fail gracefully
- * @BC_LIMIT: fail above the limit only
- * @BC_FORCE: never fail; for what has happened already
- * @BC_NR_SEVERITIES: how many there are
- */
-enum bc_severity {
-	BC_BARRIER,
-	BC_LIMIT,
-	BC_FORCE,
-	BC_NR_SEVERITIES
-};
-
-/**
  * struct bc_counter - what a group, and all below it, holds of one resource
  * @held: charged here and below, unused credit of CPUs included
  * @maxheld: the highest @held of a successful charge since creation or reset
@@ -48,6 +35,8 @@ enum bc_severity {
  * @parent: the counter one level up, NULL below the root
  * @batch: how much credit a CPU takes at once; 0 in a plain counter
  * @id: names the counter in a CPU's credit; 0 in a plain counter
+ * @release: once bc_counter_kill() has been called: what to call after the last
+ *	uncharge
  *
  * The fields are private. @held, which every charge writes, has a cache line of
  * its own, and so has what is rarely written; what is only read comes last.
@@ -65,12 +54,19 @@ struct bc_counter {
 	struct bc_counter	*parent;
 	unsigned int		batch;
 	u32			id;
+	void			(*release)(struct bc_counter *counter);
 };
 
 int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 		    unsigned int batch);
+void bc_counter_kill(struct bc_counter *counter,
+		     void (*release)(struct bc_counter *counter));
 void bc_counter_destroy(struct bc_counter *counter);
 
+struct bc_counter *bc_counter_charge(struct bc_counter *counter,
+				     unsigned long n,
+				     enum bc_severity severity);
+void bc_counter_refused(struct bc_counter *counter, struct bc_counter *refuser);
 bool bc_counter_try_charge(struct bc_counter *counter, unsigned long n,
 			   enum bc_severity severity);
 bool bc_counter_try_charge_levels(struct bc_counter *counter,
