@@ -2,16 +2,18 @@
 # Beancounters for Linux 6.12: build, boot, show, test.  "make help" explains.
 
 VARIANT ?= default
+SECONDS ?= 60
 export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kernel vm initramfs check bench-groups tree refresh apply packages clean
+.PHONY: help demo test stress kernel vm initramfs check bench-groups tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
 	@echo 'make test      everything that CI runs: KUnit, kselftests, static checks'
+	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
 	@echo
 	@echo 'make kernel    build $(kernel_dir)/bzImage'
 	@echo 'make vm        boot it and open a shell in the guest; ^D ends it'
@@ -53,13 +55,16 @@ vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
 demo bench-groups: export VARIANT = default
-check: export VARIANT = debug
+check stress: export VARIANT = debug
 
 demo: kernel initramfs
 	@demo/demo
 
 test: tree
 	@lab/test
+
+stress: kernel initramfs
+	@lab/stress $(SECONDS)
 
 check: kernel
 	@lab/check

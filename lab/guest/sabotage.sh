@@ -31,11 +31,19 @@ uncharge	kunit	bc_counter_test_slots
 limit		kunit	bc_counter_test_limit_race
 uncharge	kunit	bc_counter_test_interrupts
 uncharge	kunit	bc_counter_test_storm_plain
+linger		kunit	bc_counter_test_kill_plain
+linger		kunit	bc_counter_test_kill_batched
 uncharge	test_interface	bc.watermarks
 limit		test_numtasks	bc.refuse
 parent		test_numtasks	bc.refuse_above
 refork		test_membership	bc.move_while_creating_threads
 siblings	test_membership	bc.threads
+privilege	test_numfiles	bc.barrier
+drain		test_objects	object.numfiles.stay
+linger		test_objects	object.numfiles.outlive
+owner		test_objects	object.numflock.stay
+parent		test_objects	object.numpty.refuse_above
+limit		test_objects	object.numtcpsock.refuse
 "
 
 if [ ! -w $switch ]; then
@@ -62,7 +70,7 @@ while read -r what who test; do
 		grep -q "not ok [0-9]* $test\$" /tmp/results && noticed=1
 		last=$what
 	else
-		timeout 120 "./$who" -t "${test#bc.}" >/tmp/results 2>&1
+		timeout 120 "./$who" -r "$test" >/tmp/results 2>&1
 		# It has failed, not crashed, nor taken too long.
 		[ $? = 1 ] && grep -q "^not ok [0-9]* $test\$" /tmp/results && noticed=1
 		last=
@@ -92,7 +100,7 @@ echo x >$kunit/run
 grep -q '^ok' $kunit/results || { echo "# bc_counter fails without sabotage"; rc=1; }
 while read -r what who test; do
 	[ "$who" != kunit ] || continue
-	"./$who" -t "${test#bc.}" >/tmp/results 2>&1 ||
+	"./$who" -r "$test" >/tmp/results 2>&1 ||
 		{ echo "# $test fails without sabotage"; rc=1; }
 done </tmp/cases
 exit $rc

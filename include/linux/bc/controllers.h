@@ -2,8 +2,40 @@
 /*
  * All controllers of beancounters, in the order in which they are called.
  *
- * DO NOT add include guards: <linux/bc/core.h> and kernel/bc/core.c include this
- * with different meanings of BC_CONTROLLER(). A controller x is a
- * struct bc_controller named bc_x_controller.
+ * DO NOT add include guards: <linux/bc/types.h>, <linux/bc/core.h> and
+ * kernel/bc/core.c include this with different meanings of BC_CONTROLLER(). A
+ * controller x is a struct bc_controller named bc_x_controller, and what it counts
+ * has to be in the kernel.
  */
 BC_CONTROLLER(numtasks)
+BC_CONTROLLER(numfiles)
+
+#ifdef CONFIG_INOTIFY_USER
+BC_CONTROLLER(numinotify)
+#endif
+
+#if defined(CONFIG_INOTIFY_USER) || defined(CONFIG_FANOTIFY)
+BC_CONTROLLER(numwatches)
+#endif
+
+#ifdef CONFIG_FILE_LOCKING
+BC_CONTROLLER(numflock)
+#endif
+
+#ifdef CONFIG_UNIX98_PTYS
+BC_CONTROLLER(numpty)
+#endif
+
+#ifdef CONFIG_KEYS
+BC_CONTROLLER(numkeys)
+#endif
+
+BC_CONTROLLER(numsiginfo)
+
+#ifdef CONFIG_INET
+BC_CONTROLLER(numtcpsock)
+#endif
+
+#ifdef CONFIG_NET
+BC_CONTROLLER(numothersock)
+#endif

@@ -93,7 +93,7 @@ static inline int bc_read(const char *dir, const char *file, char *buf, size_t s
 	return ret;
 }
 
-/* A number; "max" is LONG_MAX. */
+/* A number; "max" is LONG_MAX. Errors are negative: no value is. */
 static inline long bc_get(const char *dir, const char *file)
 {
 	char buf[64];
@@ -102,6 +102,24 @@ static inline long bc_get(const char *dir, const char *file)
 	if (err)
 		return err;
 	return strcmp(buf, "max\n") ? strtol(buf, NULL, 10) : LONG_MAX;
+}
+
+/*
+ * The same when it has become @want. What is freed after an RCU grace period or
+ * from a work queue is uncharged then.
+ */
+static inline long bc_settle(const char *dir, const char *file, long want)
+{
+	long val;
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		val = bc_get(dir, file);
+		if (val == want)
+			break;
+		usleep(20000);
+	}
+	return val;
 }
 
 static inline int bc_mkdir(const char *dir, const char *name)
@@ -239,26 +257,65 @@ static inline int bc_remove(const char *dir)
 	return -EBUSY;
 }
 
-FIXTURE_SETUP(bc)
+/* Why the tests cannot run here, or NULL. */
+static const char *bc_unavailable(void)
 {
 	if (access(BC_ROOT "/tasks", F_OK))
-		SKIP(return, "no beancounters here: CONFIG_BEANCOUNTERS, configfs");
+		return "no beancounters here: CONFIG_BEANCOUNTERS, configfs";
 	if (geteuid())
-		SKIP(return, "needs root");
-	snprintf(self->dir, sizeof(self->dir), BC_ROOT "/selftest-%d", getpid());
-	ASSERT_EQ(0, mkdir(self->dir, 0755) ? -errno : 0);
+		return "needs root";
+	return NULL;
+}
+
+/* The group for a test. */
+static inline int bc_set_up(char *dir, size_t size)
+{
+	snprintf(dir, size, BC_ROOT "/selftest-%d", getpid());
+	return mkdir(dir, 0755) ? -errno : 0;
+}
+
+/*
+ * Remove it. All that was charged has to have been given back, and nothing to keep
+ * it busy. Returns the name of what went wrong, or NULL.
+ */
+static const char *bc_tear_down(const char *dir)
+{
+	static char file[NAME_MAX + 8];
+	const char *wrong = NULL;
+	struct dirent *de;
+	DIR *d;
+
+	bc_write(BC_ROOT, "tasks", "0");
+	d = opendir(dir);
+	while (d && (de = readdir(d)) && !wrong) {
+		if (strncmp(de->d_name, "num", 3))
+			continue;
+		snprintf(file, sizeof(file), "%s/held", de->d_name);
+		if (bc_settle(dir, file, 0))
+			wrong = file;
+	}
+	if (d)
+		closedir(d);
+	if (rmdir(dir)) {
+		wrong = wrong ?: "rmdir";
+		bc_remove(dir);
+	}
+	return wrong;
+}
+
+FIXTURE_SETUP(bc)
+{
+	if (bc_unavailable())
+		SKIP(return, "%s", bc_unavailable());
+	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
 }
 
 FIXTURE_TEARDOWN(bc)
 {
-	if (!self->dir[0])
-		return;
-	bc_write(BC_ROOT, "tasks", "0");
-	/* All that was charged has been given back, and nothing keeps it busy. */
-	EXPECT_EQ(0, bc_get(self->dir, "numtasks/held"));
-	if (rmdir(self->dir)) {
-		EXPECT_EQ(0, errno);
-		bc_remove(self->dir);
+	const char *wrong = self->dir[0] ? bc_tear_down(self->dir) : NULL;
+
+	EXPECT_EQ(NULL, wrong) {
+		TH_LOG("%s", wrong);
 	}
 }
 

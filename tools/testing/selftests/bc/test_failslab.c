@@ -4,7 +4,7 @@
  * kernel with fault injection (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC,
  * CONFIG_FAULT_INJECTION_DEBUG_FS).
  */
-#include "bc_util.h"
+#include "bc_worker.h"
 
 #define DEBUGFS "/sys/kernel/debug"
 
@@ -213,6 +213,67 @@ TEST_F_TIMEOUT(bc, fork_task, 300)
 		SKIP(return, "no fault injection in this kernel");
 	EXPECT_EQ(0, bc_in_child(fork_each, self->dir));
 	EXPECT_EQ(0, bc_get(self->dir, "numtasks/failcnt"));
+}
+
+/*
+ * An object that cannot be made for lack of memory has given back what it was
+ * charged. The kind is what the next child is to try.
+ */
+static const struct bc_kind *kind;
+
+static int make_each(void *arg)
+{
+	const char *dir = arg;
+	int fd, n, failed = 0;
+
+	bc_worker_init();
+	fd = open("/proc/self/fail-nth", O_RDWR);
+	if (fd < 0 || bc_write(dir, "tasks", "0"))
+		return 1;
+	for (n = 1; n < 1000; n++) {
+		int handle;
+		bool hit;
+
+		if (fail_nth(fd, n) <= 0)
+			return 2;
+		handle = kind->make();
+		hit = injected(fd);
+		if (handle >= 0)
+			kind->drop(handle);
+		else
+			failed++;
+		if (!hit)
+			break;
+	}
+	close(fd);
+	return failed && n < 1000 ? 0 : 3;
+}
+
+TEST_F_TIMEOUT(bc, make_object, 300)
+{
+	static const struct bc_kind * const kinds[] = {
+		&bc_file, &bc_inotify, &bc_watch, &bc_lock, &bc_pty, &bc_key,
+		&bc_signal, &bc_tcp, &bc_unix,
+	};
+	char file[64];
+	size_t i;
+
+	if (!set_up())
+		SKIP(return, "no fault injection in this kernel");
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		kind = kinds[i];
+		if (bc_get(BC_ROOT, kind->resource) == -ENOENT)
+			continue;
+		EXPECT_EQ(0, bc_in_child(make_each, self->dir)) {
+			TH_LOG("%s", kind->resource);
+		}
+		snprintf(file, sizeof(file), "%s/held", kind->resource);
+		EXPECT_EQ(0, bc_settle(self->dir, file, 0)) {
+			TH_LOG("%s", file);
+		}
+		snprintf(file, sizeof(file), "%s/failcnt", kind->resource);
+		EXPECT_EQ(0, bc_get(self->dir, file));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Beancounters: how sockets are charged.
+ */
+#ifndef _LINUX_BC_SOCK_H
+#define _LINUX_BC_SOCK_H
+
+#include <linux/bc/charge.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+/**
+ * bc_try_charge_sock - charge a new socket to the group of the current task
+ * @charge: for the socket
+ * @prot: its protocol
+ *
+ * Some protocols make sockets for connections that come in, in softirq context:
+ * these are charged to nobody.
+ *
+ * Context: Any but NMI. Takes no lock, does not sleep.
+ * Return: true if charged, or if the task is in the root group.
+ */
+static inline bool bc_try_charge_sock(struct bc_charge *charge,
+				      const struct proto *prot)
+{
+	enum bc_controller_id id = BC_ID_numothersock;
+
+#ifdef CONFIG_INET
+	if (prot->memory_allocated == &tcp_memory_allocated)
+		id = BC_ID_numtcpsock;
+#endif
+	return bc_try_charge(charge, id, BC_LIMIT);
+}
+
+#endif /* _LINUX_BC_SOCK_H */
