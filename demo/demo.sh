@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: a fork bomb in a group, a healthy program outside of it.
+# In the guest: a fork bomb, then a program that leaks descriptors, each in a group;
+# a healthy program outside of it.
 bc=/sys/kernel/config/bc
 say()  { printf "\n${BOLD:+\033[1m}# %s${BOLD:+\033[0m}\n" "$*"; }
 run()  { printf '  $ %s\n' "$*"; sh -c "$*" 2>&1 | sed 's/^/  /'; }
@@ -90,5 +91,77 @@ if [ -d $bc/web ]; then
 	echo "  They are still there."
 	fail=1
 fi
-kill $healthy
+kill $healthy 2>/dev/null
+wait $healthy 2>/dev/null
+
+say "Second act. All programs of this machine together may open 3,000 files."
+run "echo 3000 > /proc/sys/fs/file-max"
+
+say "A server leaks one at every tenth request. It may have 200, its neighbour any."
+run "mkdir $bc/server $bc/neighbour"
+run "echo 200 > $bc/server/numfiles/limit"
+rm -f /tmp/steps
+# In user namespaces, as root may go on above fs.file-max.
+cat >/tmp/neighbour <<'EOF'
+while cat /proc/uptime >/dev/null && echo >>/tmp/steps; do usleep 20000; done
+EOF
+(echo 0 >$bc/neighbour/tasks; exec unshare -U sh /tmp/neighbour) &
+healthy=$!
+while [ ! -s /tmp/steps ]; do usleep 10000; done
+(echo 0 >$bc/server/tasks; exec unshare -U /bc/leak) &
+leak=$!
+
+files()
+{
+	printf '  %-26s' "$1"
+	for f in held maxheld failcnt; do
+		printf ' %7s' "$(cat $bc/server/numfiles/$f)"
+	done
+	printf '   %9s   %8s\n' "$(cut -f1 /proc/sys/fs/file-nr)" "$(steps)"
+}
+
+# Wait until the server holds at least that many files.
+until_held()
+{
+	while [ "$(cat $bc/server/numfiles/held)" -lt "$1" ]; do usleep 10000; done
+}
+
+printf '\n  %-26s %23s   %9s   %8s\n' '' '-------- server -------' 'all files' 'neighbour'
+printf '  %-26s %7s %7s %7s   %9s   %8s\n' '' held maxheld failcnt 'of 3000' steps
+until_held 100
+files "it leaks"
+while [ "$(cat $bc/server/numfiles/failcnt)" = 0 ]; do usleep 10000; done
+files "it is at its limit"
+before=$(steps)
+sleep 2
+after=$(steps)
+files "two seconds later"
+if [ "$after" -le "$before" ] || [ "$(cat $bc/server/numfiles/held)" -gt 200 ]; then
+	echo "  That should not have happened."
+	fail=1
+fi
+
+say "The administrator gives it some room until it is mended. No restart."
+run "echo 300 > $bc/server/numfiles/limit"
+until_held 300
+files "at the new limit"
+
+say "The same without a limit: the files of the whole machine are gone."
+run "echo max > $bc/server/numfiles/limit"
+# The neighbour ends when it cannot open a file, which its shell tells.
+wait $healthy 2>/dev/null
+files "without a limit"
+
+say "When it is killed, its files are closed, and the group holds nothing."
+kill $leak
+wait $leak 2>/dev/null
+while [ "$(cat $bc/server/numfiles/held)" != 0 ]; do usleep 10000; done
+files "killed"
+run "rmdir $bc/server $bc/neighbour"
+for g in server neighbour; do
+	if [ -d $bc/$g ]; then
+		echo "  $g is still there."
+		fail=1
+	fi
+done
 exit ${fail-0}
