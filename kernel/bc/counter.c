@@ -727,9 +727,12 @@ void bc_counter_uncharge_until(struct bc_counter *counter,
 }
 
 /**
- * bc_counter_set_limit - set the limit, and pull the barrier down with it
+ * bc_counter_set_limit - set the limit, and let the barrier follow
  * @counter: the counter
  * @limit: the new limit, at most BC_MAX
+ *
+ * A barrier that is where the limit was goes with it, or to set a limit and then to
+ * raise it would take two writes. One above the new limit is pulled down to it.
  *
  * It may be below what is held: nothing is taken away, nothing more is given.
  * Once this has returned, no charge succeeds that does not fit.
@@ -738,13 +741,22 @@ void bc_counter_uncharge_until(struct bc_counter *counter,
  */
 void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 {
+	unsigned long old, barrier;
+
 	guard(mutex)(&limits_mutex);
 
-	if (limit < counter->ceiling[BC_BARRIER])
-		WRITE_ONCE(counter->ceiling[BC_BARRIER], limit);
+	old = counter->ceiling[BC_LIMIT];
+	barrier = counter->ceiling[BC_BARRIER];
+	if (barrier == old || limit < barrier)
+		barrier = limit;
+
 	/* It is never above the limit, not even in passing. */
+	if (limit < old)
+		WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
 	smp_wmb();
 	WRITE_ONCE(counter->ceiling[BC_LIMIT], limit);
+	smp_wmb();
+	WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
 	/* Pairs with the cmpxchg in charge_level(), which looks at it after that. */
 	smp_mb();
 	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))

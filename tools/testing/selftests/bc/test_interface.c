@@ -190,6 +190,10 @@ TEST_F(bc, limit_and_barrier)
 	EXPECT_EQ(100, bc_get(self->dir, "numtasks/limit"));
 	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "20"));
 	EXPECT_EQ(20, bc_get(self->dir, "numtasks/barrier"));
+	/* Where they are the same, they stay so: one write is enough. */
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "30"));
+	EXPECT_EQ(30, bc_get(self->dir, "numtasks/barrier"));
+	EXPECT_EQ(0, bc_write(self->dir, "numtasks/barrier", "20"));
 	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "max"));
 	EXPECT_EQ(20, bc_get(self->dir, "numtasks/barrier"));
 	EXPECT_EQ(0, bc_write(self->dir, "numtasks/barrier", "max"));
