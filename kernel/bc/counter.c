@@ -750,11 +750,12 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 	if (barrier == old || limit < barrier)
 		barrier = limit;
 
-	/* It is never above the limit, not even in passing. */
 	if (limit < old)
 		WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
+	/* The barrier is never above the limit, not even in passing: down before it, */
 	smp_wmb();
 	WRITE_ONCE(counter->ceiling[BC_LIMIT], limit);
+	/* up after it. */
 	smp_wmb();
 	WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
 	/* Pairs with the cmpxchg in charge_level(), which looks at it after that. */

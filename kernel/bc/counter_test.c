@@ -114,6 +114,10 @@ static void bc_counter_test_severity(struct kunit *test)
 	/* One write is enough to lower both. */
 	bc_counter_set_limit(c, 3);
 	KUNIT_EXPECT_EQ(test, bc_counter_barrier(c), 3);
+	/* It goes up with the limit from there, and stays behind from elsewhere. */
+	bc_counter_set_limit(c, 6);
+	KUNIT_EXPECT_EQ(test, bc_counter_barrier(c), 6);
+	KUNIT_EXPECT_EQ(test, bc_counter_set_barrier(c, 3), 0);
 	bc_counter_set_limit(c, BC_MAX);
 	KUNIT_EXPECT_EQ(test, bc_counter_barrier(c), 3);
 }

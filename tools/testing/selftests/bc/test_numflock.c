@@ -86,7 +86,7 @@ static int locks(const char *dir, ino_t ino)
 
 	if (charged == n)
 		return n;
-	printf("# %d in /proc/locks, %ld charged\n", n, charged);
+	printf("# %d set, %ld charged\n", n, charged);
 	return -1;
 }
 

@@ -206,9 +206,9 @@ TEST_F_TIMEOUT(bc, two_writers, 300)
 		ASSERT_EQ(0, bc_write(self->dir, "b/numtasks/maxheld", "0"));
 		/* It is always in one of them. */
 		EXPECT_EQ(1, bc_get(self->dir, "numtasks/held"));
-		/* And no barrier is above its limit. */
+		/* And the barrier is where one of them has put it, or goes with the limit. */
 		EXPECT_GE(5, bc_get(self->dir, "numtasks/limit"));
-		EXPECT_GE(3, bc_get(self->dir, "numtasks/barrier"));
+		EXPECT_GE(5, bc_get(self->dir, "numtasks/barrier"));
 		n++;
 	}
 	TH_LOG("%d rounds", n);
