@@ -44,6 +44,24 @@ static inline int bc_make_file(void)
 	return bc_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
+/* Send a file over a UNIX socket. */
+static inline int bc_send_fd(int sock, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", c = 0;
+	struct iovec iov = { .iov_base = &c, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+}
+
 static inline int bc_make_inotify(void)
 {
 	return bc_fd(inotify_init1(IN_CLOEXEC));

@@ -87,21 +87,10 @@ static int make_pair(void)
 		return -errno;
 	/* A file that is in flight for as long as the socket lives. */
 	if (rnd(2)) {
-		char control[CMSG_SPACE(sizeof(int))] = "", c = 0;
-		struct iovec iov = { .iov_base = &c, .iov_len = 1 };
-		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = control, .msg_controllen = sizeof(control),
-		};
-		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 		int fd = open("/dev/null", O_RDONLY);
 
 		if (fd >= 0) {
-			cmsg->cmsg_level = SOL_SOCKET;
-			cmsg->cmsg_type = SCM_RIGHTS;
-			cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-			memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-			if (sendmsg(sv[1], &msg, 0) < 0)
+			if (bc_send_fd(sv[1], fd))
 				perror("sendmsg");
 			close(fd);
 		}

@@ -104,23 +104,6 @@ TEST_F(bc, mapped)
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 }
 
-static int send_fd(int sock, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "", c = 0;
-	struct iovec iov = { .iov_base = &c, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
-}
-
 static int receive_fd(int sock)
 {
 	char control[CMSG_SPACE(sizeof(int))], c;
@@ -148,7 +131,7 @@ TEST_F(bc, sent)
 	pid = fork();
 	if (pid == 0) {
 		bc_write(self->dir, "a/tasks", "0");
-		_exit(send_fd(sv[1], open("/dev/null", O_RDONLY)) ? 1 : 0);
+		_exit(bc_send_fd(sv[1], open("/dev/null", O_RDONLY)) ? 1 : 0);
 	}
 	waitpid(pid, NULL, 0);
 	EXPECT_EQ(1, bc_get(self->dir, "a/numfiles/held"));
@@ -163,7 +146,7 @@ TEST_F(bc, sent)
 	/* And one that is never received. */
 	IN_GROUP(self->dir) {
 		fd = open("/dev/null", O_RDONLY);
-		EXPECT_EQ(0, send_fd(sv[1], fd));
+		EXPECT_EQ(0, bc_send_fd(sv[1], fd));
 		close(fd);
 	}
 	EXPECT_EQ(1, bc_get(self->dir, held));
