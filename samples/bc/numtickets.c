@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A controller of beancounters for a resource of one's own, as an example: tickets. Who
+ * opens /dev/bc_tickets has one until the file is closed. Above a group's limit there
+ * are none: open(2) fails with ENOSPC.
+ *
+ * It takes the struct bc_controller at the end, a line in <linux/bc/controllers.h>, and
+ * a call where a ticket is made and where it is freed. Documentation/beancounters.txt,
+ * section 6, has the rest.
+ */
+#include <linux/atomic.h>
+#include <linux/bc/charge.h>
+#include <linux/bc/core.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+
+struct ticket {
+	struct bc_charge	charge;
+};
+
+static atomic_long_t sold;
+
+static int tickets_open(struct inode *inode, struct file *file)
+{
+	struct ticket *ticket = kzalloc(sizeof(*ticket), GFP_KERNEL);
+
+	if (!ticket)
+		return -ENOMEM;
+	if (!bc_try_charge(&ticket->charge, BC_ID_numtickets, BC_BARRIER)) {
+		kfree(ticket);
+		return -ENOSPC;
+	}
+	atomic_long_inc(&sold);
+	file->private_data = ticket;
+	return 0;
+}
+
+static int tickets_release(struct inode *inode, struct file *file)
+{
+	struct ticket *ticket = file->private_data;
+
+	bc_uncharge(&ticket->charge);
+	kfree(ticket);
+	atomic_long_dec(&sold);
+	return 0;
+}
+
+static const struct file_operations tickets_fops = {
+	.owner		= THIS_MODULE,
+	.open		= tickets_open,
+	.release	= tickets_release,
+};
+
+static struct miscdevice tickets_dev = {
+	.minor		= MISC_DYNAMIC_MINOR,
+	.name		= "bc_tickets",
+	.mode		= 0666,
+	.fops		= &tickets_fops,
+};
+
+builtin_misc_device(tickets_dev);
+
+/* All callbacks that follow are optional. */
+static unsigned long numtickets_root_held(void)
+{
+	return atomic_long_read(&sold);
+}
+
+static void numtickets_limit_hit(struct bc_css *css, unsigned long amount)
+{
+	pr_debug("no %lu more tickets in group %llu\n", amount, css->group->id);
+}
+
+/* A container does not start with more than a few. */
+static int numtickets_post_clone(struct bc_css *css)
+{
+	bc_counter_set_limit(&to_bc_resource(css)->counter, 10);
+	return 0;
+}
+
+static void numtickets_bind(struct bc_css *root)
+{
+	pr_debug("tickets are in hierarchy %u now\n", root->group->hierarchy->id);
+}
+
+const struct bc_controller bc_numtickets_controller = {
+	.name		= "numtickets",
+	.css_alloc	= bc_resource_alloc,
+	.css_offline	= bc_resource_offline,
+	.css_free	= bc_resource_free,
+	.bind		= numtickets_bind,
+	.post_clone	= numtickets_post_clone,
+	.limit_hit	= numtickets_limit_hit,
+	.root_held	= numtickets_root_held,
+};
