@@ -3,28 +3,44 @@
  * Beancounters: directories and files.
  *
  * A group is a directory in /sys/kernel/config/bc, with a directory for each
- * controller in it. Nothing is decided here: text goes in and out, core.c and the
+ * controller in it. A directory in /sys/kernel/config/bc_hierarchies is the root of
+ * another hierarchy. Nothing is decided here: text goes in and out, core.c and the
  * controllers do the rest.
  *
  * configfs runs the callbacks so that a group's directory cannot go while one of
  * its files is read or written, and asks (prepare_drop) before it goes. mkdir and
  * rmdir in the same directory exclude each other.
+ *
+ * The root of each hierarchy has the directories of all controllers, and those that are
+ * bound to other hierarchies are hidden: to make and remove them as controllers come
+ * and go would take the locks of directories, which nobody may take who comes from a
+ * file. bind_mutex keeps what is hidden in step with what is bound. It is taken before
+ * bc_mutex.
  */
 #include <linux/bc/core.h>
+#include <linux/capability.h>
+#include <linux/cleanup.h>
 #include <linux/configfs.h>
 #include <linux/ctype.h>
+#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
+#include <linux/mutex.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/workqueue.h>
+
+#include "dir.h"
+#include "release.h"
 
 /**
  * struct bc_ctrl_dir - a controller's directory
  * @cg: for configfs
- * @dir: the group's directory, by reference; NULL in the root, which never goes
+ * @dir: the group's directory, by reference; NULL in the default root, which never
+ *	goes
  * @css: the controller's state for the group
  * @controller: the controller
  */
@@ -48,7 +64,9 @@ struct bc_dir {
 };
 
 static struct bc_ctrl_dir root_ctrl[BC_NR_CONTROLLERS];
+static struct config_item_type ctrl_types[BC_NR_CONTROLLERS];
 static struct configfs_subsystem bc_subsys;
+static DEFINE_MUTEX(bind_mutex);
 
 static struct bc_dir *to_bc_dir(struct config_item *item)
 {
@@ -58,13 +76,42 @@ static struct bc_dir *to_bc_dir(struct config_item *item)
 static struct bc_group *to_bc_group(struct config_item *item)
 {
 	if (item == &bc_subsys.su_group.cg_item)
-		return &bc_root_group;
+		return &bc_default_hierarchy.root;
 	return to_bc_dir(item)->group;
 }
 
 static struct bc_ctrl_dir *to_bc_ctrl_dir(struct config_item *item)
 {
 	return container_of(to_config_group(item), struct bc_ctrl_dir, cg);
+}
+
+/**
+ * bc_item_css - whose file is read or written
+ * @item: what a file's callback was given
+ *
+ * Context: In callbacks of files.
+ * Return: the state of the controller for the group.
+ */
+struct bc_css *bc_item_css(struct config_item *item)
+{
+	return to_bc_ctrl_dir(item)->css;
+}
+
+/**
+ * bc_item_group - in whose directory a file is read or written
+ * @item: what a file's callback was given
+ *
+ * A root's state is shared by all hierarchies, and its group may be another one by now:
+ * this one stays as long as the callback runs.
+ *
+ * Context: In callbacks of files.
+ * Return: the group.
+ */
+struct bc_group *bc_item_group(struct config_item *item)
+{
+	struct bc_dir *dir = to_bc_ctrl_dir(item)->dir;
+
+	return dir ? dir->group : &bc_default_hierarchy.root;
 }
 
 /*
@@ -90,7 +137,7 @@ static char *copy_text(const char *page, size_t count, char **text)
 
 static bool is_root(struct bc_ctrl_dir *dir)
 {
-	return !dir->css->group->parent;
+	return dir->css->root;
 }
 
 static struct bc_counter *dir_counter(struct bc_ctrl_dir *dir)
@@ -274,11 +321,16 @@ static struct configfs_item_operations bc_ctrl_dir_item_ops = {
 	.release	= bc_ctrl_dir_release,
 };
 
-static const struct config_item_type bc_res_type = {
-	.ct_item_ops	= &bc_ctrl_dir_item_ops,
-	.ct_attrs	= bc_res_attrs,
-	.ct_owner	= THIS_MODULE,
-};
+static void __init init_ctrl_types(void)
+{
+	int i;
+
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		ctrl_types[i].ct_item_ops = &bc_ctrl_dir_item_ops;
+		ctrl_types[i].ct_attrs = bc_controllers[i]->attrs ?: bc_res_attrs;
+		ctrl_types[i].ct_owner = THIS_MODULE;
+	}
+}
 
 /*
  * The files of every group
@@ -409,22 +461,244 @@ static ssize_t bc_dir_id_show(struct config_item *item, char *page)
 
 static ssize_t bc_dir_controllers_show(struct config_item *item, char *page)
 {
+	unsigned long controllers = READ_ONCE(to_bc_group(item)->hierarchy->controllers);
 	int i, len = 0;
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++)
-		len += sysfs_emit_at(page, len, "%s%s", i ? " " : "",
+	for_each_set_bit(i, &controllers, BC_NR_CONTROLLERS)
+		len += sysfs_emit_at(page, len, "%s%s", len ? " " : "",
 				     bc_controllers[i]->name);
 	return len + sysfs_emit_at(page, len, "\n");
 }
 
+static ssize_t bc_dir_notify_on_release_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n",
+			  READ_ONCE(to_bc_group(item)->notify_on_release));
+}
+
+static ssize_t bc_dir_notify_on_release_store(struct config_item *item,
+					      const char *page, size_t count)
+{
+	unsigned int val;
+	char *buf, *text;
+	int err;
+
+	buf = copy_text(page, count, &text);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	err = kstrtouint(text, 10, &val);
+	kfree(buf);
+	if (!err && val > 1)
+		err = -EINVAL;
+	if (err)
+		return err;
+	WRITE_ONCE(to_bc_group(item)->notify_on_release, val);
+	return count;
+}
+
+static ssize_t bc_dir_releasable_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", bc_group_releasable(to_bc_group(item)));
+}
+
 CONFIGFS_ATTR_RO(bc_dir_, id);
 CONFIGFS_ATTR_RO(bc_dir_, controllers);
+CONFIGFS_ATTR(bc_dir_, notify_on_release);
+CONFIGFS_ATTR_RO(bc_dir_, releasable);
 
 static struct configfs_attribute *bc_dir_attrs[] = {
 	&bc_dir_attr_tasks,
 	&bc_dir_attr_threads,
 	&bc_dir_attr_id,
 	&bc_dir_attr_controllers,
+	&bc_dir_attr_notify_on_release,
+	&bc_dir_attr_releasable,
+	NULL
+};
+
+/*
+ * More files of a hierarchy's root
+ */
+
+/*
+ * They are of one line, but go by seq_file: what is written to them reaches beyond the
+ * hierarchy, and it is the opener who has to be privileged for that.
+ */
+static void *line_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos ? NULL : pos;
+}
+
+static void *line_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return NULL;
+}
+
+static int agent_show(struct seq_file *m, void *v)
+{
+	bc_release_show_agent(to_bc_group(configfs_seq_item(m))->hierarchy, m);
+	return 0;
+}
+
+static const struct seq_operations agent_seq_ops = {
+	.start	= line_start,
+	.next	= line_next,
+	.stop	= list_stop,
+	.show	= agent_show,
+};
+
+/* What runs is what was written, spaces included. */
+static ssize_t release_agent_store(struct config_item *item, const char *page,
+				   size_t count)
+{
+	size_t len = count;
+	char *path;
+	int err;
+
+	/* It may have been cut. */
+	if (count >= PATH_MAX - 1)
+		return -ENAMETOOLONG;
+	if (page[len - 1] == '\n')
+		len--;
+	if (memchr(page, '\n', len) || memchr(page, '\0', len))
+		return -EINVAL;
+	path = kmemdup_nul(page, len, GFP_KERNEL);
+	if (!path)
+		return -ENOMEM;
+	err = bc_release_set_agent(to_bc_group(item)->hierarchy, path);
+	kfree(path);
+	return err ?: count;
+}
+
+static struct configfs_attribute bc_root_attr_release_agent = {
+	.ca_name	= "release_agent",
+	.ca_mode	= 0644,
+	.ca_owner	= THIS_MODULE,
+	.seq_ops	= &agent_seq_ops,
+	.store		= release_agent_store,
+};
+
+static struct bc_ctrl_dir *root_ctrl_dirs(struct bc_group *root)
+{
+	if (root == &bc_default_hierarchy.root)
+		return root_ctrl;
+	return to_bc_dir(root->item)->ctrl;
+}
+
+/* Show the controllers that are bound to a hierarchy, and no other. */
+static void show_bound(void)
+{
+	int h, i;
+
+	lockdep_assert_held(&bind_mutex);
+
+	for (h = 0; h < BC_MAX_HIERARCHIES; h++) {
+		struct bc_group *root;
+
+		if (!bc_hierarchies[h])
+			continue;
+		root = &bc_hierarchies[h]->root;
+		/* One that is being made has none, and hides them all already. */
+		for (i = 0; i < BC_NR_CONTROLLERS; i++)
+			configfs_hide_group(&root_ctrl_dirs(root)[i].cg,
+					    !root->css[i]);
+	}
+}
+
+static int find_controller(const char *name)
+{
+	int i;
+
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (!strcmp(bc_controllers[i]->name, name))
+			return i;
+	}
+	return -EINVAL;
+}
+
+static int controllers_show(struct seq_file *m, void *v)
+{
+	struct bc_hierarchy *h = to_bc_group(configfs_seq_item(m))->hierarchy;
+	unsigned long controllers = READ_ONCE(h->controllers);
+	const char *space = "";
+	int id;
+
+	for_each_set_bit(id, &controllers, BC_NR_CONTROLLERS) {
+		seq_printf(m, "%s%s", space, bc_controllers[id]->name);
+		space = " ";
+	}
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations controllers_seq_ops = {
+	.start	= line_start,
+	.next	= line_next,
+	.stop	= list_stop,
+	.show	= controllers_show,
+};
+
+static ssize_t controllers_store(struct config_item *item, const char *page,
+				 size_t count)
+{
+	unsigned long controllers = 0;
+	char *buf, *text, *name;
+	int id, err = 0;
+
+	/* It takes them away from others. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	buf = copy_text(page, count, &text);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	while (!err && (name = strsep(&text, " \t\n"))) {
+		if (!*name)
+			continue;
+		id = find_controller(name);
+		if (id < 0)
+			err = id;
+		else
+			controllers |= BIT(id);
+	}
+	kfree(buf);
+	if (err)
+		return err;
+
+	guard(mutex)(&bind_mutex);
+	err = bc_hierarchy_bind(to_bc_group(item)->hierarchy, controllers);
+	if (!err)
+		show_bound();
+	return err ?: count;
+}
+
+static struct configfs_attribute bc_hierarchy_attr_controllers = {
+	.ca_name	= "controllers",
+	.ca_mode	= 0644,
+	.ca_owner	= THIS_MODULE,
+	.seq_ops	= &controllers_seq_ops,
+	.store		= controllers_store,
+};
+
+static struct configfs_attribute *bc_root_attrs[] = {
+	&bc_dir_attr_tasks,
+	&bc_dir_attr_threads,
+	&bc_dir_attr_id,
+	&bc_dir_attr_controllers,
+	&bc_dir_attr_notify_on_release,
+	&bc_dir_attr_releasable,
+	&bc_root_attr_release_agent,
+	NULL
+};
+
+static struct configfs_attribute *bc_hierarchy_attrs[] = {
+	&bc_dir_attr_tasks,
+	&bc_dir_attr_threads,
+	&bc_dir_attr_id,
+	&bc_hierarchy_attr_controllers,
+	&bc_dir_attr_notify_on_release,
+	&bc_dir_attr_releasable,
+	&bc_root_attr_release_agent,
 	NULL
 };
 
@@ -447,13 +721,38 @@ static struct configfs_item_operations bc_dir_item_ops = {
 static struct config_group *bc_make_group(struct config_group *parent,
 					  const char *name);
 
+/* mkdir has failed half-way, and nobody has been asked. Nobody is in there. */
+static void cancel_group(struct bc_group *group)
+{
+	if (group->parent)
+		bc_group_cancel(group);
+	else
+		bc_hierarchy_kill(group->hierarchy);
+}
+
 static int bc_prepare_drop(struct config_group *parent, struct config_item *item)
 {
-	return bc_group_kill(to_bc_dir(item)->group);
+	return bc_group_kill(to_bc_group(item));
+}
+
+static int hierarchy_prepare_drop(struct config_group *parent,
+				  struct config_item *item)
+{
+	int err;
+
+	guard(mutex)(&bind_mutex);
+	err = bc_hierarchy_kill(to_bc_group(item)->hierarchy);
+	if (!err)
+		show_bound();
+	return err;
 }
 
 static void bc_drop_item(struct config_group *parent, struct config_item *item)
 {
+	struct bc_group *group = to_bc_group(item);
+
+	if (!group->dead)
+		cancel_group(group);
 	configfs_remove_default_groups(to_config_group(item));
 	config_item_put(item);
 }
@@ -464,6 +763,13 @@ static struct configfs_group_operations bc_dir_group_ops = {
 	.drop_item	= bc_drop_item,
 };
 
+static void hierarchy_drop_item(struct config_group *parent,
+				struct config_item *item)
+{
+	guard(mutex)(&bind_mutex);
+	bc_drop_item(parent, item);
+}
+
 static const struct config_item_type bc_dir_type = {
 	.ct_item_ops	= &bc_dir_item_ops,
 	.ct_group_ops	= &bc_dir_group_ops,
@@ -471,28 +777,52 @@ static const struct config_item_type bc_dir_type = {
 	.ct_owner	= THIS_MODULE,
 };
 
-/* The root's directory is never released. */
+/* The default root's directory is never released. */
 static const struct config_item_type bc_root_type = {
 	.ct_group_ops	= &bc_dir_group_ops,
-	.ct_attrs	= bc_dir_attrs,
+	.ct_attrs	= bc_root_attrs,
 	.ct_owner	= THIS_MODULE,
 };
 
-static void add_ctrl_dirs(struct config_group *cg, struct bc_group *group,
-			  struct bc_dir *dir, struct bc_ctrl_dir *ctrl)
-{
-	int i;
+static const struct config_item_type bc_hierarchy_type = {
+	.ct_item_ops	= &bc_dir_item_ops,
+	.ct_group_ops	= &bc_dir_group_ops,
+	.ct_attrs	= bc_hierarchy_attrs,
+	.ct_owner	= THIS_MODULE,
+};
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (dir)
-			config_item_get(&dir->cg.cg_item);
-		ctrl[i].dir = dir;
-		ctrl[i].css = group->css[i];
-		ctrl[i].controller = bc_controllers[i];
-		config_group_init_type_name(&ctrl[i].cg, bc_controllers[i]->name,
-					    &bc_res_type);
-		configfs_add_default_group(&ctrl[i].cg, cg);
+static void add_ctrl_dir(struct config_group *cg, struct bc_dir *dir,
+			 struct bc_ctrl_dir *ctrl, int id, struct bc_css *css)
+{
+	if (dir)
+		config_item_get(&dir->cg.cg_item);
+	ctrl->dir = dir;
+	ctrl->css = css;
+	ctrl->controller = bc_controllers[id];
+	config_group_init_type_name(&ctrl->cg, bc_controllers[id]->name,
+				    &ctrl_types[id]);
+	configfs_add_default_group(&ctrl->cg, cg);
+}
+
+/* The directory of a new group, whose reference it takes over. */
+static struct bc_dir *make_dir(struct bc_group *group, const char *name,
+			       const struct config_item_type *type)
+{
+	struct bc_dir *dir = kzalloc(sizeof(*dir), GFP_KERNEL_ACCOUNT);
+
+	if (dir) {
+		dir->group = group;
+		config_group_init_type_name(&dir->cg, name, type);
+		/* A long name needs memory of its own. */
+		if (config_item_name(&dir->cg.cg_item)) {
+			group->item = &dir->cg.cg_item;
+			return dir;
+		}
+		kfree(dir);
 	}
+	cancel_group(group);
+	bc_group_put(group);
+	return NULL;
 }
 
 static struct config_group *bc_make_group(struct config_group *parent,
@@ -500,28 +830,26 @@ static struct config_group *bc_make_group(struct config_group *parent,
 {
 	struct bc_group *group;
 	struct bc_dir *dir;
+	int i, n = 0;
 
 	/* It would break every list of groups with a group a line. */
 	if (strchr(name, '\n'))
 		return ERR_PTR(-EINVAL);
+	/* It may be here, or come one day. */
+	if (find_controller(name) >= 0)
+		return ERR_PTR(-EEXIST);
 
-	dir = kzalloc(sizeof(*dir), GFP_KERNEL);
+	group = bc_group_create(to_bc_group(&parent->cg_item), name);
+	if (IS_ERR(group))
+		return ERR_CAST(group);
+	dir = make_dir(group, name, &bc_dir_type);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
-	group = bc_group_create(to_bc_group(&parent->cg_item));
-	if (IS_ERR(group)) {
-		kfree(dir);
-		return ERR_CAST(group);
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (group->css[i])
+			add_ctrl_dir(&dir->cg, dir, &dir->ctrl[n++], i,
+				     group->css[i]);
 	}
-	dir->group = group;
-	config_group_init_type_name(&dir->cg, name, &bc_dir_type);
-	if (!config_item_name(&dir->cg.cg_item)) {
-		/* A long name needs memory of its own. */
-		config_group_put(&dir->cg);
-		return ERR_PTR(-ENOMEM);
-	}
-	group->item = &dir->cg.cg_item;
-	add_ctrl_dirs(&dir->cg, group, dir, dir->ctrl);
 	return &dir->cg;
 }
 
@@ -533,17 +861,146 @@ static struct configfs_subsystem bc_subsys = {
 	.su_mutex = __MUTEX_INITIALIZER(bc_subsys.su_mutex),
 };
 
+/*
+ * Hierarchies
+ */
+
+static struct config_group *make_hierarchy(struct config_group *parent,
+					   const char *name)
+{
+	struct bc_hierarchy *h;
+	struct bc_dir *dir;
+	int i;
+
+	if (strchr(name, '\n'))
+		return ERR_PTR(-EINVAL);
+
+	guard(mutex)(&bind_mutex);
+	h = bc_hierarchy_create(name);
+	if (IS_ERR(h))
+		return ERR_CAST(h);
+	dir = make_dir(&h->root, name, &bc_hierarchy_type);
+	if (!dir)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		dir->ctrl[i].cg.cg_hidden = true;
+		add_ctrl_dir(&dir->cg, dir, &dir->ctrl[i], i, bc_root_css[i]);
+	}
+	return &dir->cg;
+}
+
+static struct configfs_group_operations hierarchies_group_ops = {
+	.make_group	= make_hierarchy,
+	.prepare_drop	= hierarchy_prepare_drop,
+	.drop_item	= hierarchy_drop_item,
+};
+
+static const struct config_item_type hierarchies_type = {
+	.ct_group_ops	= &hierarchies_group_ops,
+	.ct_owner	= THIS_MODULE,
+};
+
+static struct configfs_subsystem hierarchies_subsys = {
+	.su_group.cg_item = {
+		.ci_namebuf	= "bc_hierarchies",
+		.ci_type	= &hierarchies_type,
+	},
+	.su_mutex = __MUTEX_INITIALIZER(hierarchies_subsys.su_mutex),
+};
+
+/*
+ * Directories that the kernel makes itself, see clone.c
+ */
+
+/* The directory of a group, unless it is gone. */
+static struct dentry *get_dentry(struct bc_group *group)
+{
+	struct dentry *dentry = NULL;
+
+	bc_lock();
+	if (!group->dead)
+		dentry = dget(group->item->ci_dentry);
+	bc_unlock();
+	return dentry;
+}
+
+/**
+ * bc_dir_make - make a group, as mkdir(2) does, but for nobody in particular
+ * @parent: the group one level up
+ * @name: of the directory, which belongs to root
+ *
+ * Context: Process context. May sleep. Takes the lock of the parent's directory.
+ * Return: the group, with a reference; or an ERR_PTR() as mkdir(2) would have it:
+ * -EEXIST, -ENOENT: the parent is gone, -ENOSPC, -ENOMEM.
+ */
+struct bc_group *bc_dir_make(struct bc_group *parent, const char *name)
+{
+	struct dentry *dentry = get_dentry(parent);
+	struct config_item *item;
+	struct bc_group *group;
+
+	if (!dentry)
+		return ERR_PTR(-ENOENT);
+	item = configfs_make_item(dentry, name);
+	dput(dentry);
+	if (IS_ERR(item))
+		return ERR_CAST(item);
+	group = to_bc_group(item);
+	bc_group_get(group);
+	config_item_put(item);
+	return group;
+}
+
+struct remove_work {
+	struct work_struct	work;
+	struct dentry		*dentry;
+};
+
+static void remove_work_fn(struct work_struct *work)
+{
+	configfs_remove_item(container_of(work, struct remove_work, work)->dentry);
+}
+
+/**
+ * bc_dir_remove - remove a group, as rmdir(2) does
+ * @group: the group. If somebody has come in meanwhile, it stays.
+ *
+ * A worker does it: rmdir(2) gives up when the current task has been killed.
+ *
+ * Context: Process context. May sleep. Takes the lock of the parent's directory.
+ */
+void bc_dir_remove(struct bc_group *group)
+{
+	struct remove_work remove = { .dentry = get_dentry(group) };
+
+	if (!remove.dentry)
+		return;
+	INIT_WORK_ONSTACK(&remove.work, remove_work_fn);
+	queue_work(system_unbound_wq, &remove.work);
+	flush_work(&remove.work);
+	destroy_work_on_stack(&remove.work);
+	dput(remove.dentry);
+}
+
 static int __init bc_configfs_init(void)
 {
-	int err;
+	struct config_group *root = &bc_subsys.su_group;
+	int i, err;
 
 	err = bc_core_init();
 	if (err)
 		return err;
 
-	config_group_init(&bc_subsys.su_group);
-	bc_root_group.item = &bc_subsys.su_group.cg_item;
-	add_ctrl_dirs(&bc_subsys.su_group, &bc_root_group, NULL, root_ctrl);
-	return configfs_register_subsystem(&bc_subsys);
+	init_ctrl_types();
+	config_group_init(root);
+	bc_default_hierarchy.root.item = &root->cg_item;
+	for (i = 0; i < BC_NR_CONTROLLERS; i++)
+		add_ctrl_dir(root, NULL, &root_ctrl[i], i, bc_root_css[i]);
+	err = configfs_register_subsystem(&bc_subsys);
+	if (err)
+		return err;
+
+	config_group_init(&hierarchies_subsys.su_group);
+	return configfs_register_subsystem(&hierarchies_subsys);
 }
 subsys_initcall(bc_configfs_init);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beancounters: groups, css_groups, and the tasks in them.
+ * Beancounters: hierarchies, groups, css_groups, and the tasks in them.
  *
- * A task points to one css_group, which it shares with all tasks that have the
- * same memberships, and which has a pointer to the state of every controller for
- * the task's group. NULL means the root group, which most tasks are in for ever.
+ * Each hierarchy is a tree of groups, and every task is in one group of each. A task
+ * points to one css_group, which it shares with all tasks that have the same
+ * memberships, and which has a pointer to the state of every controller for the
+ * task's groups. NULL means the root groups, which most tasks are in for ever.
  *
  * Locking:
  *
- * bc_mutex serializes moves (bc_attach()) and what makes and kills groups.
+ * bc_mutex serializes moves (bc_attach()), what makes and kills groups, and what
+ * makes, kills and binds hierarchies. The latter, which are rare, also hold
+ * bc_hierarchies_rwsem for writing: it is for readers that have nothing to do with
+ * groups that come and go, such as /proc/<pid>/bc.
  *
  * task->css_group is written under the siglock of the task's thread group, and
  * read under that or under RCU. A css_group is freed by RCU, and so are groups and
@@ -16,20 +20,28 @@
  * There is no list of tasks. Listing walks the pids; a move of a process walks its
  * threads under siglock, where they are linked and unlinked as well:
  *
- * - A thread that is being created was charged to the group where its creator
+ * - A thread that is being created was charged to the groups where its creator
  *   was (bc_can_fork()). If its process is moved before it is linked, bc_fork()
  *   moves it too, in the siglock section that links it. Thus no thread is left
  *   behind, and none is charged twice.
  * - A thread that exits is uncharged (bc_exit()) in the section that unlinks it.
  *   A move sees it with its charge, or not at all. After that, css_group is NULL:
- *   for the rest of its life the task counts as one of the root's.
+ *   for the rest of its life the task counts as one of the roots'.
+ *
+ * A move in one hierarchy leaves the memberships in the others alone, so that the
+ * threads of a process can need several new css_groups. They are made before siglock
+ * is taken, one for each that the threads have: nobody else moves tasks meanwhile,
+ * and a thread that is created has its creator's.
  *
  * css_group->refs counts tasks (and forks and moves on their way). Forks take a
  * reference only while it is not 0, without a lock. The last reference is dropped
  * under css_group_lock, which also protects the hash of css_groups and
  * bc_group->nr_css_groups: a group has tasks if and only if it has css_groups, and
- * as only bc_attach() can give it one, a group without any can be killed under
+ * as only a move can give it one, a group without any can be killed under
  * bc_mutex; no fork can come in between.
+ *
+ * A controller is bound to another hierarchy only while both have no group but the
+ * root. Then no task has its state, but for the root's, which all hierarchies share.
  *
  * A group goes in three steps. bc_group_kill() takes its tasks' and its directory's
  * place away. When directory and children have dropped their references and a grace
@@ -39,7 +51,7 @@
  * counter, and each counter that still holds something keeps the group (resource.c).
  * When the last one is empty and another grace period has passed, it is freed.
  *
- * Lock order: bc_mutex, siglock, css_group_lock.
+ * Lock order: bc_mutex, bc_hierarchies_rwsem; bc_mutex, siglock, css_group_lock.
  */
 #include <linux/bc/core.h>
 #include <linux/bc/task.h>
@@ -48,16 +60,23 @@
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/rcupdate_wait.h>
+#include <linux/rculist.h>
 #include <linux/rhashtable.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
+#include "event.h"
+#include "release.h"
 #include "sabotage.h"
 
 #define BC_CONTROLLER(name) [BC_ID_##name] = &bc_##name##_controller,
@@ -70,7 +89,14 @@ const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS] = {
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
 
-struct bc_group bc_root_group;
+struct bc_hierarchy bc_default_hierarchy;
+
+/* By id. Written with bc_mutex and the rwsem held for writing. */
+struct bc_hierarchy *bc_hierarchies[BC_MAX_HIERARCHIES];
+DECLARE_RWSEM(bc_hierarchies_rwsem);
+
+/* The controllers' states for the root groups. */
+struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
 
 static DEFINE_MUTEX(bc_mutex);
 static DEFINE_SPINLOCK(css_group_lock);
@@ -78,54 +104,111 @@ static struct rhashtable css_groups;
 static atomic64_t last_id;
 
 static const struct rhashtable_params css_group_params = {
-	.key_len	= sizeof_field(struct css_group, css),
-	.key_offset	= offsetof(struct css_group, css),
+	.key_len	= sizeof_field(struct css_group, groups),
+	.key_offset	= offsetof(struct css_group, groups),
 	.head_offset	= offsetof(struct css_group, node),
 };
+
+/**
+ * bc_lock - keep groups, hierarchies, and the places of tasks as they are
+ *
+ * Forks and exits go on.
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ */
+void bc_lock(void)
+{
+	mutex_lock(&bc_mutex);
+}
+
+/**
+ * bc_unlock - undo bc_lock()
+ */
+void bc_unlock(void)
+{
+	mutex_unlock(&bc_mutex);
+}
 
 /*
  * css_groups
  */
 
-/* The css_group of @group with one more reference, if there is one. */
-static struct css_group *css_group_find(struct bc_group *group)
+/* The css_group of @groups with one more reference, if there is one. */
+static struct css_group *css_group_find(struct bc_group **groups)
 {
 	struct css_group *cg;
 
 	lockdep_assert_held(&css_group_lock);
 
-	cg = rhashtable_lookup_fast(&css_groups, group->css, css_group_params);
+	cg = rhashtable_lookup_fast(&css_groups, groups, css_group_params);
 	if (cg)
 		refcount_inc(&cg->refs);
 	return cg;
 }
 
-/* Find or make the css_group of @group, and take a reference. */
-static struct css_group *css_group_get(struct bc_group *group)
+/* The group has lost tasks or a child. Were they the last? */
+static void check_release(struct bc_group *group)
+{
+	lockdep_assert_held(&css_group_lock);
+
+	if (group->nr_css_groups || group->nr_children || !group->parent)
+		return;
+	group->used = true;
+	if (READ_ONCE(group->notify_on_release) &&
+	    !bc_sabotaged(BC_SABOTAGE_RELEASE))
+		bc_release_queue(group);
+}
+
+static void css_group_fill(struct css_group *cg, struct bc_group **groups)
+{
+	int i, id;
+
+	for (i = 0; i < BC_MAX_HIERARCHIES; i++) {
+		struct bc_group *group = groups[i];
+
+		cg->groups[i] = group;
+		if (!group)
+			continue;
+		for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+			if (group->css[id])
+				cg->css[id] = group->css[id];
+		}
+	}
+}
+
+/*
+ * Find or make the css_group of @groups, and take a reference. The caller keeps
+ * the groups from being killed. NULL for the roots.
+ */
+static struct css_group *css_group_get(struct bc_group **groups)
 {
 	struct css_group *cg;
-	int err;
+	int i, err;
 
 	lockdep_assert_held(&bc_mutex);
 
+	if (!memchr_inv(groups, 0, sizeof(cg->groups)))
+		return NULL;
 	scoped_guard(spinlock_irq, &css_group_lock)
-		cg = css_group_find(group);
+		cg = css_group_find(groups);
 	if (cg)
 		return cg;
 
 	cg = kzalloc(sizeof(*cg), GFP_KERNEL);
 	if (!cg)
 		return ERR_PTR(-ENOMEM);
-	memcpy(cg->css, group->css, sizeof(cg->css));
-	cg->group = group;
+	css_group_fill(cg, groups);
+	INIT_LIST_HEAD(&cg->moving);
 	refcount_set(&cg->refs, 1);
 
 	/* Only we make css_groups, under bc_mutex: there is still none. */
 	scoped_guard(spinlock_irq, &css_group_lock) {
 		err = rhashtable_insert_fast(&css_groups, &cg->node,
 					     css_group_params);
-		if (!err)
-			group->nr_css_groups++;
+		for (i = 0; !err && i < BC_MAX_HIERARCHIES; i++) {
+			if (groups[i])
+				groups[i]->nr_css_groups++;
+		}
 	}
 	if (err) {
 		kfree(cg);
@@ -136,21 +219,42 @@ static struct css_group *css_group_get(struct bc_group *group)
 
 static void css_group_put(struct css_group *cg)
 {
-	bool last = false;
+	int i;
 
-	if (refcount_dec_not_one(&cg->refs))
+	if (!cg || refcount_dec_not_one(&cg->refs))
 		return;
 
 	scoped_guard(spinlock_irqsave, &css_group_lock) {
-		last = refcount_dec_and_test(&cg->refs);
-		if (last) {
-			rhashtable_remove_fast(&css_groups, &cg->node,
-					       css_group_params);
-			cg->group->nr_css_groups--;
+		if (!refcount_dec_and_test(&cg->refs))
+			return;
+		rhashtable_remove_fast(&css_groups, &cg->node, css_group_params);
+		for (i = 0; i < BC_MAX_HIERARCHIES; i++) {
+			struct bc_group *group = cg->groups[i];
+
+			if (!group)
+				continue;
+			group->nr_css_groups--;
+			/* A move that was refused leaves no trace. */
+			if (cg->used || bc_sabotaged(BC_SABOTAGE_USED))
+				check_release(group);
 		}
 	}
-	if (last)
-		kfree_rcu(cg, rcu);
+	kfree_rcu(cg, rcu);
+}
+
+/**
+ * bc_nr_css_groups - how many css_groups a group is in
+ * @group: the group
+ *
+ * Context: Any.
+ * Return: the number; for a root, how many there are at all.
+ */
+unsigned int bc_nr_css_groups(struct bc_group *group)
+{
+	if (!group->parent)
+		return atomic_read(&css_groups.nelems);
+	/* A number to look at: it may be another one already. */
+	return data_race(group->nr_css_groups);
 }
 
 static struct css_group *task_css_group(struct task_struct *task)
@@ -159,94 +263,253 @@ static struct css_group *task_css_group(struct task_struct *task)
 				     lockdep_is_held(bc_siglock(task)));
 }
 
-static struct bc_group *task_group(struct task_struct *task)
+/**
+ * bc_task_group - the group of a task in a hierarchy
+ * @task: the task
+ * @h: the hierarchy
+ *
+ * Context: rcu_read_lock() or the siglock of the task; the result is good for as
+ * long as that is held.
+ * Return: the group.
+ */
+struct bc_group *bc_task_group(struct task_struct *task, struct bc_hierarchy *h)
 {
 	struct css_group *cg = task_css_group(task);
 
-	return cg ? cg->group : &bc_root_group;
+	return cg && cg->groups[h->id] ? cg->groups[h->id] : &h->root;
+}
+
+/**
+ * bc_task_group_get - the group of a task in a hierarchy, with a reference
+ * @task: the task
+ * @h: the hierarchy
+ *
+ * Context: Any.
+ * Return: the group.
+ */
+struct bc_group *bc_task_group_get(struct task_struct *task,
+				   struct bc_hierarchy *h)
+{
+	struct bc_group *group;
+
+	guard(rcu)();
+	/* It fails while the task is being moved out, and the group goes. */
+	do {
+		group = bc_task_group(task, h);
+	} while (!bc_group_tryget(group));
+	return group;
 }
 
 /*
  * Moving tasks
  */
 
-static struct task_struct *taskset_skip(const struct bc_taskset *tset,
+/**
+ * struct move - tasks on their way to another group
+ * @tset: the tasks, for the controllers
+ * @group: where to
+ * @css_groups: those that the tasks have, with a reference each, and one to ->to
+ * @root_to: ->to for the tasks that have none, with a reference, if @root_known
+ * @root_known: @root_to is valid
+ * @moved: any task was somewhere else
+ */
+struct move {
+	struct bc_taskset	tset;
+	struct bc_group		*group;
+	struct list_head	css_groups;
+	struct css_group	*root_to;
+	bool			root_known;
+	bool			moved;
+};
+
+static struct task_struct *taskset_next(const struct bc_taskset *tset,
 					struct task_struct *task)
 {
-	while (task && rcu_access_pointer(task->css_group) == tset->to)
-		task = tset->process ? __next_thread(task) : NULL;
-	return task;
+	if (!tset->process)
+		return task ? NULL : tset->task;
+	if (task)
+		return __next_thread(task);
+	return list_first_or_null_rcu(&tset->task->signal->thread_head,
+				      struct task_struct, thread_node);
 }
 
 /**
  * bc_taskset_next - iterate over the tasks that move
  * @tset: the tasks
  * @task: the one before, NULL for the first
+ * @id: the controller that asks
  *
- * Tasks that are where they should be are left out.
+ * Tasks whose state for the controller stays the same are left out.
  *
  * Context: The siglock of the tasks is held.
  * Return: the next one, or NULL.
  */
 struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
-				    struct task_struct *task)
+				    struct task_struct *task,
+				    enum bc_controller_id id)
 {
 	lockdep_assert_held(bc_siglock(tset->task));
 
-	if (!tset->process)
-		return task ? NULL : taskset_skip(tset, tset->task);
-	if (task)
-		task = __next_thread(task);
-	else
-		task = list_first_entry(&tset->task->signal->thread_head,
-					struct task_struct, thread_node);
-	return taskset_skip(tset, task);
+	do {
+		task = taskset_next(tset, task);
+	} while (task && bc_task_css(task, id) == tset->css[id]);
+	return task;
 }
 
-/*
- * Move tasks, all or none. The caller holds their siglock, and a reference to
- * the css_group that they move to.
- */
-static int migrate(const struct bc_taskset *tset)
+static void cancel_attach(const struct bc_taskset *tset, int id)
+{
+	while (id--) {
+		if (tset->css[id] && bc_controllers[id]->cancel_attach)
+			bc_controllers[id]->cancel_attach(tset);
+	}
+}
+
+static int can_attach(const struct bc_taskset *tset)
+{
+	int id, err;
+
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		if (!tset->css[id] || !bc_controllers[id]->can_attach)
+			continue;
+		err = bc_controllers[id]->can_attach(tset);
+		if (err) {
+			cancel_attach(tset, id);
+			return err;
+		}
+	}
+	if (bc_sabotaged(BC_SABOTAGE_VETO)) {
+		cancel_attach(tset, id);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static void attach(const struct bc_taskset *tset)
+{
+	int id;
+
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		if (tset->css[id] && bc_controllers[id]->attach)
+			bc_controllers[id]->attach(tset);
+	}
+}
+
+static void set_css_group(struct task_struct *task, struct css_group *to)
+{
+	struct css_group *from = task_css_group(task);
+
+	if (to) {
+		refcount_inc(&to->refs);
+		WRITE_ONCE(to->used, true);
+	}
+	rcu_assign_pointer(task->css_group, to);
+	css_group_put(from);
+}
+
+static bool is_prepared(const struct move *move, const struct css_group *cg)
+{
+	return cg ? !list_empty(&cg->moving) : move->root_known;
+}
+
+static struct css_group *move_to(const struct move *move, struct css_group *cg)
+{
+	return cg ? cg->to : move->root_to;
+}
+
+/* A css_group of the tasks that is not prepared, with a reference; or false. */
+static bool find_unprepared(const struct move *move, struct css_group **cgp)
 {
 	struct task_struct *task = NULL;
-	int i, err;
 
-	if (!bc_taskset_next(tset, NULL))
+	guard(rcu)();
+	while ((task = taskset_next(&move->tset, task))) {
+		struct css_group *cg = task_css_group(task);
+
+		if (is_prepared(move, cg))
+			continue;
+		/* Without a reference, the task has just exited. */
+		if (cg && !refcount_inc_not_zero(&cg->refs))
+			continue;
+		*cgp = cg;
+		return true;
+	}
+	return false;
+}
+
+/* Find or make the css_groups that the tasks need. */
+static int prepare(struct move *move)
+{
+	struct css_group *cg, *to;
+
+	lockdep_assert_held(&bc_mutex);
+
+	while (find_unprepared(move, &cg)) {
+		struct bc_group *groups[BC_MAX_HIERARCHIES] = { };
+
+		if (cg && !bc_sabotaged(BC_SABOTAGE_MEMBERSHIPS))
+			memcpy(groups, cg->groups, sizeof(groups));
+		groups[move->group->hierarchy->id] =
+			move->group->parent ? move->group : NULL;
+		to = css_group_get(groups);
+		if (IS_ERR(to)) {
+			css_group_put(cg);
+			return PTR_ERR(to);
+		}
+		if (cg) {
+			cg->to = to;
+			list_add(&cg->moving, &move->css_groups);
+		} else {
+			move->root_to = to;
+			move->root_known = true;
+		}
+	}
+	return 0;
+}
+
+static void unprepare(struct move *move)
+{
+	struct css_group *cg, *next;
+
+	list_for_each_entry_safe(cg, next, &move->css_groups, moving) {
+		list_del_init(&cg->moving);
+		css_group_put(cg->to);
+		css_group_put(cg);
+	}
+	css_group_put(move->root_to);
+}
+
+/* Move tasks, all or none. The caller holds their siglock. */
+static int migrate(struct move *move)
+{
+	const struct bc_taskset *tset = &move->tset;
+	struct task_struct *task = NULL;
+	int err;
+
+	while ((task = taskset_next(tset, task))) {
+		struct css_group *cg = task_css_group(task);
+
+		/* See find_unprepared(): all that can be new is a child's. */
+		if (WARN_ON_ONCE(!is_prepared(move, cg)))
+			return -EAGAIN;
+		move->moved |= move_to(move, cg) != cg;
+	}
+	if (!move->moved)
 		return 0;
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (!bc_controllers[i]->can_attach)
-			continue;
-		err = bc_controllers[i]->can_attach(tset);
-		if (err)
-			goto cancel;
-	}
+	err = can_attach(tset);
+	if (err)
+		return err;
+	attach(tset);
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (bc_controllers[i]->attach)
-			bc_controllers[i]->attach(tset);
-	}
+	while ((task = taskset_next(tset, task))) {
+		struct css_group *cg = task_css_group(task);
 
-	while ((task = bc_taskset_next(tset, task))) {
-		struct css_group *from = task_css_group(task);
-
-		if (tset->to)
-			refcount_inc(&tset->to->refs);
-		rcu_assign_pointer(task->css_group, tset->to);
-		if (from)
-			css_group_put(from);
+		if (move_to(move, cg) != cg)
+			set_css_group(task, move_to(move, cg));
 		if (bc_sabotaged(BC_SABOTAGE_SIBLINGS))
 			break;
 	}
 	return 0;
-
-cancel:
-	while (i--) {
-		if (bc_controllers[i]->cancel_attach)
-			bc_controllers[i]->cancel_attach(tset);
-	}
-	return err;
 }
 
 /*
@@ -258,7 +521,7 @@ static int may_move(struct task_struct *task, struct bc_group *group,
 		    int (*may_write)(struct bc_group *group))
 {
 	const struct cred *cred = current_cred(), *tcred = __task_cred(task);
-	struct bc_group *from = task_group(task);
+	struct bc_group *from = bc_task_group(task, group->hierarchy);
 
 	if (!uid_eq(cred->euid, tcred->uid) && !uid_eq(cred->euid, tcred->suid) &&
 	    !ns_capable(tcred->user_ns, CAP_SYS_ADMIN))
@@ -268,10 +531,10 @@ static int may_move(struct task_struct *task, struct bc_group *group,
 	return may_write(bc_group_common(from, group));
 }
 
-static int check_move(const struct bc_taskset *tset,
+static int check_move(const struct move *move,
 		      int (*may_write)(struct bc_group *group))
 {
-	struct task_struct *task = tset->task, *t;
+	struct task_struct *task = move->tset.task, *t = NULL;
 	int err = 0;
 
 	/*
@@ -291,13 +554,8 @@ static int check_move(const struct bc_taskset *tset,
 	 * has the group and the credentials of its creator, which we check.
 	 */
 	guard(rcu)();
-	if (!tset->process)
-		return may_move(task, tset->group, may_write);
-	for_each_thread(task, t) {
-		err = may_move(t, tset->group, may_write);
-		if (err)
-			break;
-	}
+	while (!err && (t = taskset_next(&move->tset, t)))
+		err = may_move(t, move->group, may_write);
 	return err;
 }
 
@@ -322,15 +580,34 @@ static bool is_alive(const struct bc_taskset *tset)
  * Move them, unless the task has been reaped and has no siglock any more: then
  * return false.
  */
-static bool lock_and_migrate(const struct bc_taskset *tset, int *err)
+static bool lock_and_migrate(struct move *move, int *err)
 {
+	struct task_struct *task = move->tset.task;
 	unsigned long flags;
 
-	if (!lock_task_sighand(tset->task, &flags))
+	if (!lock_task_sighand(task, &flags))
 		return false;
-	*err = is_alive(tset) ? migrate(tset) : -ESRCH;
-	unlock_task_sighand(tset->task, &flags);
+	*err = is_alive(&move->tset) ? migrate(move) : -ESRCH;
+	unlock_task_sighand(task, &flags);
 	return true;
+}
+
+/* Move what is in @move->tset. Returns false as lock_and_migrate() does. */
+static bool move_tasks(struct move *move, int *err)
+{
+	struct bc_hierarchy *h = move->group->hierarchy;
+	bool done = true;
+	int id;
+
+	for_each_set_bit(id, &h->controllers, BC_NR_CONTROLLERS)
+		move->tset.css[id] = move->group->css[id];
+	INIT_LIST_HEAD(&move->css_groups);
+
+	*err = prepare(move);
+	if (!*err)
+		done = lock_and_migrate(move, err);
+	unprepare(move);
+	return done;
 }
 
 /**
@@ -357,7 +634,6 @@ static bool lock_and_migrate(const struct bc_taskset *tset, int *err)
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group))
 {
-	struct bc_taskset tset = { .process = process, .group = group };
 	bool done = false;
 	int err;
 
@@ -365,11 +641,6 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 
 	if (group->dead)
 		return -ENOENT;
-	if (group->parent) {
-		tset.to = css_group_get(group);
-		if (IS_ERR(tset.to))
-			return PTR_ERR(tset.to);
-	}
 
 	/*
 	 * A task without a siglock has been reaped. But if it was the leader of
@@ -377,18 +648,47 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	 * thread's: look again. A reaped task is not found a second time.
 	 */
 	while (!done) {
-		tset.task = find_task(pid);
-		if (!tset.task) {
-			err = -ESRCH;
-			break;
-		}
-		err = check_move(&tset, may_write);
-		done = err || lock_and_migrate(&tset, &err);
-		put_task_struct(tset.task);
-	}
+		struct move move = { .group = group, .tset.process = process };
+		struct task_struct *task = find_task(pid);
 
-	if (tset.to)
-		css_group_put(tset.to);
+		if (!task)
+			return -ESRCH;
+		move.tset.task = task;
+		err = check_move(&move, may_write);
+		done = err || move_tasks(&move, &err);
+		if (done && !err && move.moved)
+			bc_event_attach(group, task);
+		put_task_struct(task);
+	}
+	return err;
+}
+
+/**
+ * bc_attach_down - move one task from the group where it is to one below, whoever asks
+ * @group: the group
+ * @task: the task, which the caller keeps from being reaped; it may also be one that is
+ *	being created, after bc_can_fork()
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ * Return: as bc_attach(); -ESTALE, it is not in the parent of @group.
+ */
+int bc_attach_down(struct bc_group *group, struct task_struct *task)
+{
+	struct move move = { .group = group, .tset.task = task };
+	int err;
+
+	guard(mutex)(&bc_mutex);
+
+	if (group->dead)
+		return -ENOENT;
+	scoped_guard(rcu) {
+		if (bc_task_group(task, group->hierarchy) != group->parent)
+			return -ESTALE;
+	}
+	if (!move_tasks(&move, &err))
+		return -ESRCH;
+	if (!err)
+		bc_event_attach(group, task);
 	return err;
 }
 
@@ -399,7 +699,7 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 static void cancel_fork(struct css_group *cg, struct task_struct *p, int i)
 {
 	while (i--) {
-		if (bc_controllers[i]->cancel_fork)
+		if (cg->css[i] && bc_controllers[i]->cancel_fork)
 			bc_controllers[i]->cancel_fork(cg->css[i], p);
 	}
 	css_group_put(cg);
@@ -423,7 +723,7 @@ int __bc_can_fork(struct task_struct *p)
 		return 0;
 
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (!bc_controllers[i]->can_fork)
+		if (!cg->css[i] || !bc_controllers[i]->can_fork)
 			continue;
 		err = bc_controllers[i]->can_fork(cg->css[i], p);
 		if (err) {
@@ -445,15 +745,24 @@ void __bc_cancel_fork(struct task_struct *p)
 
 int __bc_fork(struct task_struct *p)
 {
-	struct bc_taskset tset = {
-		.task = p,
-		.group = task_group(current),
-		.to = task_css_group(current),
-	};
+	struct bc_taskset tset = { .task = p };
+	int id, err;
 
 	if (bc_sabotaged(BC_SABOTAGE_REFORK))
 		return 0;
-	return migrate(&tset);
+
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		struct bc_css *css = bc_task_css(current, id);
+
+		if (css != bc_task_css(p, id))
+			tset.css[id] = css;
+	}
+	err = can_attach(&tset);
+	if (err)
+		return err;
+	attach(&tset);
+	set_css_group(p, task_css_group(current));
+	return 0;
 }
 
 void __bc_exit(struct task_struct *tsk)
@@ -464,7 +773,7 @@ void __bc_exit(struct task_struct *tsk)
 	lockdep_assert_held(bc_siglock(tsk));
 
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (bc_controllers[i]->exit)
+		if (cg->css[i] && bc_controllers[i]->exit)
 			bc_controllers[i]->exit(cg->css[i], tsk);
 	}
 	RCU_INIT_POINTER(tsk->css_group, NULL);
@@ -478,16 +787,42 @@ void __bc_exit(struct task_struct *tsk)
 static bool is_member(struct bc_group *group, struct task_struct *task,
 		      bool threads)
 {
+	struct bc_hierarchy *h = group->hierarchy;
 	struct task_struct *t;
 
 	if (threads)
-		return task_group(task) == group && !(task->flags & PF_EXITING);
+		return bc_task_group(task, h) == group && !(task->flags & PF_EXITING);
 
 	for_each_thread(task, t) {
-		if (task_group(t) == group && !(t->flags & PF_EXITING))
+		if (bc_task_group(t, h) == group && !(t->flags & PF_EXITING))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The first task of the group whose id in @ns is *@nr or above, under RCU, which is
+ * left for a moment now and then; *@nr becomes its id.
+ */
+static struct task_struct *find_member(struct bc_group *group, pid_t *nr,
+				       struct pid_namespace *ns, bool threads)
+{
+	enum pid_type type = threads ? PIDTYPE_PID : PIDTYPE_TGID;
+	struct task_struct *task;
+	unsigned int scanned = 0;
+	struct pid *pid;
+
+	while ((pid = find_ge_pid(*nr, ns))) {
+		*nr = pid_nr_ns(pid, ns);
+		task = pid_task(pid, type);
+		if (task && is_member(group, task, threads))
+			return task;
+		++*nr;
+		/* The number is all that we need to go on. */
+		if (++scanned % 64 == 0)
+			cond_resched_rcu();
+	}
+	return NULL;
 }
 
 /**
@@ -506,29 +841,38 @@ static bool is_member(struct bc_group *group, struct task_struct *task,
  */
 pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads)
 {
-	struct pid_namespace *ns = task_active_pid_ns(current);
-	enum pid_type type = threads ? PIDTYPE_PID : PIDTYPE_TGID;
+	might_sleep();
+	guard(rcu)();
+	return find_member(group, &nr, task_active_pid_ns(current), threads) ?
+	       nr : 0;
+}
+
+/**
+ * bc_group_next_task - iterate over the threads of a group
+ * @group: the group, to which the caller has a reference
+ * @prev: the one before, NULL for the first; its reference is dropped
+ *
+ * Threads that come or go meanwhile may be left out. One that calls exec takes its
+ * process's id, and may be met twice. With bc_lock() held, none comes but by fork,
+ * as a child of one that is there.
+ *
+ * Context: Process context. May sleep.
+ * Return: the next one, with a reference, or NULL.
+ */
+struct task_struct *bc_group_next_task(struct bc_group *group,
+				       struct task_struct *prev)
+{
 	struct task_struct *task;
-	unsigned int scanned = 0;
-	struct pid *pid;
-	pid_t found = 0;
+	pid_t nr = 1;
 
 	might_sleep();
-	rcu_read_lock();
-	while ((pid = find_ge_pid(nr, ns))) {
-		nr = pid_nr_ns(pid, ns);
-		task = pid_task(pid, type);
-		if (task && is_member(group, task, threads)) {
-			found = nr;
-			break;
-		}
-		nr++;
-		/* The number is all that we need to go on. */
-		if (++scanned % 64 == 0)
-			cond_resched_rcu();
+	if (prev) {
+		nr = READ_ONCE(prev->pid) + 1;
+		put_task_struct(prev);
 	}
-	rcu_read_unlock();
-	return found;
+	guard(rcu)();
+	task = find_member(group, &nr, &init_pid_ns, true);
+	return task ? get_task_struct(task) : NULL;
 }
 
 /*
@@ -556,6 +900,93 @@ struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b)
 	return a;
 }
 
+/**
+ * bc_group_path - where a group is, from the root of its hierarchy
+ * @group: the group, or what is left of it when it has been removed
+ * @buf: gets "/" for the root, else "/" before each name, and a NUL. If there is not
+ *	enough room, it gets the end of that, with "..." in front.
+ * @size: how long @buf is
+ *
+ * Names never change, and a group keeps its parent.
+ *
+ * Context: Any. The caller keeps the group from being freed.
+ * Return: the length, without the NUL, that it has or would have.
+ */
+size_t bc_group_path(struct bc_group *group, char *buf, size_t size)
+{
+	struct bc_group *g;
+	size_t len = 0, n;
+	char *end;
+
+	for (g = group; g->parent; g = g->parent)
+		len += strlen(g->name) + 1;
+	len = len ?: 1;
+	if (!size)
+		return len;
+
+	end = buf + min(len, size - 1);
+	*end = '\0';
+	if (group->parent) {
+		for (g = group; g->parent && end > buf; g = g->parent) {
+			n = min_t(size_t, strlen(g->name), end - buf);
+			end -= n;
+			memcpy(end, g->name + strlen(g->name) - n, n);
+			if (end > buf)
+				*--end = '/';
+		}
+	} else if (end > buf) {
+		*--end = '/';
+	}
+	if (len >= size)
+		memcpy(buf, "...", min_t(size_t, 3, size - 1));
+	return len;
+}
+
+/**
+ * bc_group_releasable - has the group been used, and is it empty now?
+ * @group: the group
+ *
+ * Context: Process context.
+ * Return: true if it has had tasks or children, and has none any more. Never for a
+ * root, where all tasks are that are nowhere else.
+ */
+bool bc_group_releasable(struct bc_group *group)
+{
+	bool releasable;
+
+	scoped_guard(spinlock_irq, &css_group_lock)
+		releasable = group->used && !group->nr_css_groups &&
+			     !group->nr_children;
+	return releasable;
+}
+
+/**
+ * bc_group_next_descendant - iterate over a group and all groups below it
+ * @pos: the one before, NULL for the first, which is @top
+ * @top: the group
+ *
+ * Parents come before their children, and groups that have been removed do not.
+ *
+ * Context: Between bc_lock() and bc_unlock().
+ * Return: the next one, or NULL.
+ */
+struct bc_group *bc_group_next_descendant(struct bc_group *pos,
+					  struct bc_group *top)
+{
+	lockdep_assert_held(&bc_mutex);
+
+	if (!pos)
+		return top;
+	if (!list_empty(&pos->children))
+		return list_first_entry(&pos->children, struct bc_group, sibling);
+	while (pos != top) {
+		if (!list_is_last(&pos->sibling, &pos->parent->children))
+			return list_next_entry(pos, sibling);
+		pos = pos->parent;
+	}
+	return NULL;
+}
+
 static void free_css(struct bc_group *group)
 {
 	int i;
@@ -572,17 +1003,24 @@ static int alloc_css(struct bc_group *group)
 	struct bc_css *css;
 	int i;
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+	for_each_set_bit(i, &group->hierarchy->controllers, BC_NR_CONTROLLERS) {
 		css = bc_controllers[i]->css_alloc(bc_controllers[i],
 						   parent ? parent->css[i] : NULL);
-		if (IS_ERR(css)) {
-			free_css(group);
+		if (IS_ERR(css))
 			return PTR_ERR(css);
-		}
 		css->group = group;
+		css->id = i;
+		css->root = !parent;
 		group->css[i] = css;
 	}
 	return 0;
+}
+
+static void free_group(struct bc_group *group)
+{
+	free_css(group);
+	kfree_const(group->name);
+	kfree(group);
 }
 
 static void group_free_work(struct work_struct *work)
@@ -591,8 +1029,7 @@ static void group_free_work(struct work_struct *work)
 					      work);
 	struct bc_group *parent = group->parent;
 
-	free_css(group);
-	kfree(group);
+	free_group(group);
 	static_branch_slow_dec_deferred(&bc_enabled_key);
 	bc_group_put(parent);
 }
@@ -610,15 +1047,31 @@ static void group_offline_work(struct work_struct *work)
 	INIT_RCU_WORK(&group->work, group_free_work);
 	refcount_set(&group->refs, 1);
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (bc_controllers[i]->css_offline)
+		if (group->css[i] && bc_controllers[i]->css_offline)
 			bc_controllers[i]->css_offline(group->css[i]);
 	}
 	bc_group_put(group);
 }
 
+static void init_group(struct bc_group *group, struct bc_group *parent,
+		       struct bc_hierarchy *h)
+{
+	group->parent = parent;
+	group->hierarchy = h;
+	refcount_set(&group->refs, 1);
+	INIT_LIST_HEAD(&group->children);
+	INIT_LIST_HEAD(&group->release_node);
+	if (!parent)
+		return;
+	group->level = parent->level + 1;
+	group->notify_on_release = READ_ONCE(parent->notify_on_release);
+	INIT_RCU_WORK(&group->work, group_offline_work);
+}
+
 /**
  * bc_group_create - make a group
  * @parent: the group one level up
+ * @name: of its directory, or what is going to be one
  *
  * Context: Process context. May sleep. Takes bc_mutex.
  * Return: the group, with one reference; or an ERR_PTR():
@@ -627,49 +1080,62 @@ static void group_offline_work(struct work_struct *work)
  * and user namespaces);
  * -ENOMEM.
  */
-struct bc_group *bc_group_create(struct bc_group *parent)
+struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
 {
+	struct bc_hierarchy *h = parent->hierarchy;
 	struct bc_group *group;
 	int err;
 
 	if (parent->level >= BC_MAX_DEPTH)
 		return ERR_PTR(-ENOSPC);
 
-	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	/* Who may make groups may make many. */
+	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
 	if (!group)
 		return ERR_PTR(-ENOMEM);
-	group->parent = parent;
-	group->level = parent->level + 1;
-	refcount_set(&group->refs, 1);
-	INIT_RCU_WORK(&group->work, group_offline_work);
-
-	err = alloc_css(group);
-	if (err)
-		goto free;
-
-	scoped_guard(mutex, &bc_mutex) {
-		if (parent->dead)
-			err = -ENOENT;
-		else
-			refcount_inc(&parent->refs);
+	group->name = kstrdup_const(name, GFP_KERNEL);
+	if (!group->name) {
+		kfree(group);
+		return ERR_PTR(-ENOMEM);
 	}
-	if (err)
-		goto free_css;
+	init_group(group, parent, h);
 
-	group->id = atomic64_inc_return(&last_id);
+	/* The hierarchy's controllers stay while there is a group. */
+	scoped_guard(mutex, &bc_mutex) {
+		err = parent->dead ? -ENOENT : alloc_css(group);
+		if (err)
+			break;
+		group->id = atomic64_inc_return(&last_id);
+		refcount_inc(&parent->refs);
+		h->nr_groups++;
+		list_add_tail(&group->sibling, &parent->children);
+		scoped_guard(spinlock_irq, &css_group_lock)
+			parent->nr_children++;
+		bc_event_create(group);
+	}
+	if (err) {
+		free_group(group);
+		return ERR_PTR(err);
+	}
+
 	static_branch_deferred_inc(&bc_enabled_key);
 	return group;
+}
 
-free_css:
-	free_css(group);
-free:
-	kfree(group);
-	return ERR_PTR(err);
+static void kill_group(struct bc_group *group)
+{
+	lockdep_assert_held(&bc_mutex);
+
+	list_del(&group->sibling);
+	group->hierarchy->nr_groups--;
+	bc_event_remove(group);
+	group->dead = true;
+	group->item = NULL;
 }
 
 /**
  * bc_group_kill - let a group have no tasks any more
- * @group: the group, not the root
+ * @group: the group, not a root
  *
  * The group lives on, without tasks and without a name, as long as anything
  * refers to it.
@@ -679,15 +1145,35 @@ free:
  */
 int bc_group_kill(struct bc_group *group)
 {
+	struct bc_group *parent = group->parent;
+
 	guard(mutex)(&bc_mutex);
 
 	scoped_guard(spinlock_irq, &css_group_lock) {
 		if (group->nr_css_groups)
 			return -EBUSY;
+		parent->nr_children--;
+		check_release(parent);
 	}
-	group->dead = true;
-	group->item = NULL;
+	kill_group(group);
 	return 0;
+}
+
+/**
+ * bc_group_cancel - undo bc_group_create(), but for the reference
+ * @group: the group, which nobody has seen
+ *
+ * As bc_group_kill(), but the parent has not been used by that.
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ */
+void bc_group_cancel(struct bc_group *group)
+{
+	guard(mutex)(&bc_mutex);
+
+	scoped_guard(spinlock_irq, &css_group_lock)
+		group->parent->nr_children--;
+	kill_group(group);
 }
 
 /**
@@ -702,8 +1188,20 @@ void bc_group_get(struct bc_group *group)
 }
 
 /**
+ * bc_group_tryget - take a reference to a group, if there is still one
+ * @group: the group, which the caller keeps from being freed
+ *
+ * Context: Any.
+ * Return: false if the group is on its way out.
+ */
+bool bc_group_tryget(struct bc_group *group)
+{
+	return refcount_inc_not_zero(&group->refs);
+}
+
+/**
  * bc_group_put - drop a reference to a group
- * @group: the group; the root has one reference that is never dropped
+ * @group: the group; the default root has one reference that is never dropped
  *
  * Context: Any. The group goes later, after an RCU grace period.
  */
@@ -713,8 +1211,160 @@ void bc_group_put(struct bc_group *group)
 		queue_rcu_work(system_wq, &group->work);
 }
 
+/*
+ * Hierarchies
+ */
+
+static void free_hierarchy(struct bc_hierarchy *h)
+{
+	kfree_const(h->root.name);
+	kfree(h->release_agent);
+	kfree(h);
+}
+
+static void hierarchy_free_work(struct work_struct *work)
+{
+	free_hierarchy(container_of(to_rcu_work(work), struct bc_hierarchy,
+				    root.work));
+}
+
+static void init_hierarchy(struct bc_hierarchy *h, unsigned int id)
+{
+	init_group(&h->root, NULL, h);
+	h->id = id;
+	h->nr_groups = 1;
+	bc_hierarchies[id] = h;
+}
+
 /**
- * bc_core_init - make the root group
+ * bc_hierarchy_create - make a hierarchy, without controllers
+ * @name: of its directory
+ *
+ * All tasks are in its root.
+ *
+ * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
+ * Return: the hierarchy, whose root has one reference; or an ERR_PTR():
+ * -ENOSPC, there are %BC_MAX_HIERARCHIES;
+ * -ENOMEM.
+ */
+struct bc_hierarchy *bc_hierarchy_create(const char *name)
+{
+	struct bc_hierarchy *h;
+	unsigned int id;
+
+	h = kzalloc(sizeof(*h), GFP_KERNEL);
+	if (!h)
+		return ERR_PTR(-ENOMEM);
+	h->root.name = kstrdup_const(name, GFP_KERNEL);
+	if (!h->root.name) {
+		free_hierarchy(h);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	guard(mutex)(&bc_mutex);
+	for (id = 1; id < BC_MAX_HIERARCHIES; id++) {
+		if (!bc_hierarchies[id])
+			break;
+	}
+	if (id == BC_MAX_HIERARCHIES) {
+		free_hierarchy(h);
+		return ERR_PTR(-ENOSPC);
+	}
+	guard(rwsem_write)(&bc_hierarchies_rwsem);
+	init_hierarchy(h, id);
+	INIT_RCU_WORK(&h->root.work, hierarchy_free_work);
+	return h;
+}
+
+static struct bc_hierarchy *controller_hierarchy(unsigned int id)
+{
+	return bc_root_css[id]->group->hierarchy;
+}
+
+/* Where a controller goes when @h is to have @controllers. */
+static struct bc_hierarchy *bind_to(struct bc_hierarchy *h,
+				    unsigned long controllers, unsigned int id)
+{
+	if (controllers & BIT(id))
+		return h;
+	return controller_hierarchy(id) == h ? &bc_default_hierarchy :
+					       controller_hierarchy(id);
+}
+
+static int bind(struct bc_hierarchy *h, unsigned long controllers)
+{
+	struct bc_hierarchy *from, *to;
+	int id;
+
+	lockdep_assert_held(&bc_mutex);
+
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		from = controller_hierarchy(id);
+		to = bind_to(h, controllers, id);
+		if (from != to && (from->nr_groups > 1 || to->nr_groups > 1))
+			return -EBUSY;
+	}
+
+	guard(rwsem_write)(&bc_hierarchies_rwsem);
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		from = controller_hierarchy(id);
+		to = bind_to(h, controllers, id);
+		if (from == to)
+			continue;
+		WRITE_ONCE(from->controllers, from->controllers & ~BIT(id));
+		from->root.css[id] = NULL;
+		WRITE_ONCE(to->controllers, to->controllers | BIT(id));
+		to->root.css[id] = bc_root_css[id];
+		bc_root_css[id]->group = &to->root;
+		if (bc_controllers[id]->bind)
+			bc_controllers[id]->bind(bc_root_css[id]);
+	}
+	return 0;
+}
+
+/**
+ * bc_hierarchy_bind - set which controllers a hierarchy has
+ * @h: the hierarchy, not the default one
+ * @controllers: a bit for each. They come from wherever they are; what is not named
+ *	goes to the default hierarchy.
+ *
+ * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
+ * Return: 0;
+ * -EBUSY, a hierarchy that would gain or lose a controller has groups;
+ * -ENOENT, the hierarchy has been removed.
+ */
+int bc_hierarchy_bind(struct bc_hierarchy *h, unsigned long controllers)
+{
+	guard(mutex)(&bc_mutex);
+	return h->root.dead ? -ENOENT : bind(h, controllers);
+}
+
+/**
+ * bc_hierarchy_kill - take a hierarchy away
+ * @h: the hierarchy, not the default one, with no group but the root
+ *
+ * Its controllers go back to the default hierarchy.
+ *
+ * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
+ * Return: 0, or -EBUSY: they cannot, as the default hierarchy has groups.
+ */
+int bc_hierarchy_kill(struct bc_hierarchy *h)
+{
+	int err;
+
+	guard(mutex)(&bc_mutex);
+	err = bind(h, 0);
+	if (err)
+		return err;
+	guard(rwsem_write)(&bc_hierarchies_rwsem);
+	h->root.dead = true;
+	h->root.item = NULL;
+	bc_hierarchies[h->id] = NULL;
+	return 0;
+}
+
+/**
+ * bc_core_init - make the default hierarchy, which has all controllers
  *
  * No task needs to be told: NULL is the root.
  *
@@ -722,11 +1372,16 @@ void bc_group_put(struct bc_group *group)
  */
 int __init bc_core_init(void)
 {
+	struct bc_hierarchy *h = &bc_default_hierarchy;
 	int err;
 
 	err = rhashtable_init(&css_groups, &css_group_params);
 	if (err)
 		return err;
-	refcount_set(&bc_root_group.refs, 1);
-	return alloc_css(&bc_root_group);
+	init_hierarchy(h, 0);
+	h->root.name = "bc";
+	h->controllers = GENMASK(BC_NR_CONTROLLERS - 1, 0);
+	err = alloc_css(&h->root);
+	memcpy(bc_root_css, h->root.css, sizeof(bc_root_css));
+	return err;
 }

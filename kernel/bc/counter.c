@@ -623,65 +623,44 @@ struct bc_counter *bc_counter_charge(struct bc_counter *counter,
 }
 
 /**
- * bc_counter_refused - count a charge that was refused
- * @counter: what was to be charged
- * @refuser: the counter that has no room: @counter or an ancestor
- *
- * Context: Any but NMI.
- */
-void bc_counter_refused(struct bc_counter *counter, struct bc_counter *refuser)
-{
-	if (bc_sabotaged(BC_SABOTAGE_FAILCNT))
-		refuser = counter;
-	atomic_long_inc(&refuser->failcnt);
-}
-
-/**
- * bc_counter_try_charge - charge a counter and all its ancestors, or count that
- * @counter: the counter
- * @n: how much, at most BC_MAX
- * @severity: when to fail
- *
- * As bc_counter_charge(); if a level has no room, that level's failcnt goes up.
- *
- * Context: Any but NMI. Takes no lock, does not sleep.
- * Return: true if charged. BC_FORCE always is.
- */
-bool bc_counter_try_charge(struct bc_counter *counter, unsigned long n,
-			   enum bc_severity severity)
-{
-	struct bc_counter *refuser = bc_counter_charge(counter, n, severity);
-
-	if (refuser)
-		bc_counter_refused(counter, refuser);
-	return !refuser;
-}
-
-/**
- * bc_counter_try_charge_levels - charge a counter and its ancestors, by level
+ * bc_counter_charge_levels - charge a counter and its ancestors, by level
  * @counter: the counter
  * @n: how much for each level: @n[0] for @counter, @n[1] for its parent, and so
  *	on, to the root or to the first 0; never more for a level than below it
  * @severity: when to fail
  *
  * For things that move within the tree, which count in some ancestors already.
- * Apart from that, it is bc_counter_try_charge().
+ * Apart from that, it is bc_counter_charge().
  *
  * Context: Any but NMI. Takes no lock, does not sleep.
- * Return: true if charged.
+ * Return: as bc_counter_charge().
  */
-bool bc_counter_try_charge_levels(struct bc_counter *counter,
-				  const unsigned long *n,
-				  enum bc_severity severity)
+struct bc_counter *bc_counter_charge_levels(struct bc_counter *counter,
+					    const unsigned long *n,
+					    enum bc_severity severity)
 {
 	struct bc_counter *refuser;
 
 	refuser = charge_path(counter, 0, n, severity);
 	if (unlikely(refuser) && counter->batch)
 		refuser = charge_drained(counter, 0, n, severity, refuser);
-	if (refuser)
-		bc_counter_refused(counter, refuser);
-	return !refuser;
+	return refuser;
+}
+
+/**
+ * bc_counter_refused - count a charge that was refused
+ * @counter: what was to be charged
+ * @refuser: the counter that has no room: @counter or an ancestor
+ *
+ * Context: Any but NMI.
+ * Return: how many @refuser has refused, with this one.
+ */
+unsigned long bc_counter_refused(struct bc_counter *counter,
+				 struct bc_counter *refuser)
+{
+	if (bc_sabotaged(BC_SABOTAGE_FAILCNT))
+		refuser = counter;
+	return atomic_long_inc_return(&refuser->failcnt);
 }
 
 static noinline void uncharge_uncredited(struct bc_counter *counter,
@@ -714,7 +693,7 @@ void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
  * @stop: the first ancestor that is not uncharged, or NULL for none such
  * @n: how much; was charged before
  *
- * For things that move within the tree, see bc_counter_try_charge_levels().
+ * For things that move within the tree, see bc_counter_charge_levels().
  *
  * Context: as bc_counter_uncharge().
  */

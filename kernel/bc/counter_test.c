@@ -21,6 +21,25 @@
 
 #define BATCH	16
 
+static bool count_refusal(struct bc_counter *counter, struct bc_counter *refuser)
+{
+	if (refuser)
+		bc_counter_refused(counter, refuser);
+	return !refuser;
+}
+
+static bool try_charge(struct bc_counter *counter, unsigned long n,
+		       enum bc_severity severity)
+{
+	return count_refusal(counter, bc_counter_charge(counter, n, severity));
+}
+
+static bool try_charge_levels(struct bc_counter *counter, const unsigned long *n,
+			      enum bc_severity severity)
+{
+	return count_refusal(counter, bc_counter_charge_levels(counter, n, severity));
+}
+
 static void destroy_counter(void *counter)
 {
 	bc_counter_destroy(counter);
@@ -47,8 +66,8 @@ static void bc_counter_test_charge(struct kunit *test)
 	struct bc_counter *parent = new_counter(test, NULL, 0);
 	struct bc_counter *child = new_counter(test, parent, 0);
 
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(child, 3, BC_LIMIT));
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(parent, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(child, 3, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(parent, 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(child), 3);
 	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 4);
 
@@ -67,8 +86,8 @@ static void bc_counter_test_limit(struct kunit *test)
 	struct bc_counter *c = new_counter(test, NULL, 0);
 
 	bc_counter_set_limit(c, 4);
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c, 4, BC_LIMIT));
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(c, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(c, 4, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge(c, 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(c), 4);
 	KUNIT_EXPECT_EQ(test, bc_counter_failcnt(c), 1);
 
@@ -76,15 +95,15 @@ static void bc_counter_test_limit(struct kunit *test)
 	bc_counter_set_limit(c, 2);
 	KUNIT_EXPECT_EQ(test, bc_counter_held(c), 4);
 	bc_counter_uncharge(c, 1);
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(c, 1, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge(c, 1, BC_LIMIT));
 	bc_counter_uncharge(c, 2);
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(c, 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_failcnt(c), 2);
 
 	/* No overflow, with no limit at all. */
 	bc_counter_set_limit(c, BC_MAX);
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(c, BC_MAX, BC_LIMIT));
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c, BC_MAX - 2, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge(c, BC_MAX, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(c, BC_MAX - 2, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(c), BC_MAX);
 	bc_counter_uncharge(c, BC_MAX);
 }
@@ -99,12 +118,12 @@ static void bc_counter_test_severity(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bc_counter_set_barrier(c, 11), -EINVAL);
 	KUNIT_EXPECT_EQ(test, bc_counter_barrier(c), 5);
 
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c, 5, BC_BARRIER));
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(c, 1, BC_BARRIER));
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c, 5, BC_LIMIT));
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(c, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(c, 5, BC_BARRIER));
+	KUNIT_EXPECT_FALSE(test, try_charge(c, 1, BC_BARRIER));
+	KUNIT_EXPECT_TRUE(test, try_charge(c, 5, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge(c, 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_failcnt(c), 2);
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c, 3, BC_FORCE));
+	KUNIT_EXPECT_TRUE(test, try_charge(c, 3, BC_FORCE));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(c), 13);
 	KUNIT_EXPECT_EQ(test, bc_counter_maxheld(c), 13);
 	/* A forced charge is not a refused one. */
@@ -129,9 +148,9 @@ static void bc_counter_test_parent_refuses(struct kunit *test)
 	struct bc_counter *leaf = new_counter(test, mid, 0);
 
 	bc_counter_set_limit(top, 5);
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(top, 3, BC_LIMIT));
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(leaf, 1, BC_LIMIT));
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(leaf, 2, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(top, 3, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(leaf, 1, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge(leaf, 2, BC_LIMIT));
 
 	/* Nothing is left of it below, and it counts where the limit said no. */
 	KUNIT_EXPECT_EQ(test, bc_counter_held(leaf), 1);
@@ -153,10 +172,10 @@ static void bc_counter_test_watermarks(struct kunit *test)
 	struct bc_counter *a = new_counter(test, parent, 0);
 	struct bc_counter *b = new_counter(test, parent, 0);
 
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(a, 7, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(a, 7, BC_LIMIT));
 	bc_counter_uncharge(a, 5);
 	/* A new peak of b is none of parent. */
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(b, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(b, 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_maxheld(a), 7);
 	KUNIT_EXPECT_EQ(test, bc_counter_maxheld(b), 1);
 	KUNIT_EXPECT_EQ(test, bc_counter_maxheld(parent), 7);
@@ -168,7 +187,7 @@ static void bc_counter_test_watermarks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bc_counter_minheld(parent), 0);
 	bc_counter_reset_minheld(parent);
 	KUNIT_EXPECT_EQ(test, bc_counter_minheld(parent), 3);
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(b, 4, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(b, 4, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_minheld(parent), 3);
 	bc_counter_uncharge(b, 5);
 	KUNIT_EXPECT_EQ(test, bc_counter_minheld(parent), 2);
@@ -185,14 +204,14 @@ static void bc_counter_test_levels(struct kunit *test)
 	unsigned long n[BC_MAX_DEPTH] = { 5, 2 };
 
 	/* As if 3 came from another child of mid, and 2 from one of top. */
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge_levels(leaf, n, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge_levels(leaf, n, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(leaf), 5);
 	KUNIT_EXPECT_EQ(test, bc_counter_held(mid), 2);
 	KUNIT_EXPECT_EQ(test, bc_counter_held(top), 0);
 	KUNIT_EXPECT_EQ(test, bc_counter_maxheld(mid), 2);
 
 	bc_counter_set_limit(mid, 3);
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge_levels(leaf, n, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge_levels(leaf, n, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(leaf), 5);
 	KUNIT_EXPECT_EQ(test, bc_counter_maxheld(leaf), 5);
 	KUNIT_EXPECT_EQ(test, bc_counter_failcnt(mid), 1);
@@ -212,10 +231,10 @@ static void bc_counter_test_depth(struct kunit *test)
 	for (i = 0; i < BC_MAX_DEPTH; i++)
 		c[i] = new_counter(test, i ? c[i - 1] : NULL, BATCH);
 
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c[BC_MAX_DEPTH - 1], 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(c[BC_MAX_DEPTH - 1], 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_held(c[0]), 1);
 	bc_counter_set_limit(c[0], 1);
-	KUNIT_EXPECT_FALSE(test, bc_counter_try_charge(c[BC_MAX_DEPTH - 1], 1, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, try_charge(c[BC_MAX_DEPTH - 1], 1, BC_LIMIT));
 	KUNIT_EXPECT_EQ(test, bc_counter_failcnt(c[0]), 1);
 	bc_counter_uncharge(c[BC_MAX_DEPTH - 1], 1);
 	KUNIT_EXPECT_EQ(test, bc_counter_held(c[0]), 0);
@@ -240,7 +259,7 @@ static long remote_fn(void *data)
 		bc_counter_uncharge(r->counter, r->n);
 		return true;
 	}
-	return bc_counter_try_charge(r->counter, r->n, r->severity);
+	return try_charge(r->counter, r->n, r->severity);
 }
 
 static bool charge_on(int cpu, struct bc_counter *counter, unsigned long n,
@@ -389,7 +408,7 @@ static void bc_counter_test_slots(struct kunit *test)
 		c[i] = new_counter(test, parent, BATCH);
 	for (round = 1; round <= 20; round++) {
 		for (i = 0; i < ARRAY_SIZE(c); i++)
-			KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(c[i], 3, BC_LIMIT));
+			KUNIT_EXPECT_TRUE(test, try_charge(c[i], 3, BC_LIMIT));
 	}
 	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 60 * ARRAY_SIZE(c));
 	for (i = 0; i < ARRAY_SIZE(c); i++)
@@ -461,7 +480,7 @@ static int crammer_fn(void *data)
 		rnd = rnd * 1664525 + 1013904223;
 		n = 1 + (rnd >> 24) % SHARE;
 		if (s->greedy ? (rnd >> 30) : mine + n <= SHARE) {
-			if (bc_counter_try_charge(c->counter, n, BC_LIMIT)) {
+			if (try_charge(c->counter, n, BC_LIMIT)) {
 				mine += n;
 				held = raw_held(s->top);
 				c->highest = max(c->highest, held);
@@ -580,7 +599,7 @@ static void irq_charge_fn(void *data)
 {
 	struct irq_charge *irq = data;
 
-	if (bc_counter_try_charge(irq->counter, 1, BC_LIMIT))
+	if (try_charge(irq->counter, 1, BC_LIMIT))
 		atomic_inc(&irq->charged);
 }
 
@@ -690,8 +709,8 @@ static void test_kill(struct kunit *test, unsigned int batch)
 	struct bc_counter *parent = new_counter(test, NULL, batch);
 	struct mortal *m = new_mortal(test, parent, batch);
 
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 1, BC_LIMIT));
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 2, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(&m->counter, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(&m->counter, 2, BC_LIMIT));
 	bc_counter_uncharge(&m->counter, 1);
 	bc_counter_kill(&m->counter, mortal_release);
 	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 0);
@@ -699,7 +718,7 @@ static void test_kill(struct kunit *test, unsigned int batch)
 	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 2);
 
 	/* Who has a charge may get more; no credit comes of it. */
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(&m->counter, 1, BC_LIMIT));
 	bc_counter_uncharge(&m->counter, 1);
 	bc_counter_uncharge(&m->counter, 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 0);
@@ -710,7 +729,7 @@ static void test_kill(struct kunit *test, unsigned int batch)
 
 	/* Nothing is held but credit. */
 	m = new_mortal(test, parent, batch);
-	KUNIT_EXPECT_TRUE(test, bc_counter_try_charge(&m->counter, 1, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, try_charge(&m->counter, 1, BC_LIMIT));
 	bc_counter_uncharge(&m->counter, 1);
 	bc_counter_kill(&m->counter, mortal_release);
 	KUNIT_EXPECT_EQ(test, atomic_read(&m->released), 1);
@@ -753,7 +772,7 @@ static void bc_counter_test_kill_race(struct kunit *test)
 
 		m->charges = 1 + round % 40;
 		for (i = 0; i < m->charges; i++)
-			bc_counter_try_charge(&m->counter, 1, BC_LIMIT);
+			try_charge(&m->counter, 1, BC_LIMIT);
 		INIT_WORK(&m->work, mortal_uncharge);
 		queue_work_on(other, system_wq, &m->work);
 		for (i = 0; i < round % 50; i++)

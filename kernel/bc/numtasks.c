@@ -33,9 +33,7 @@ static struct bc_counter *group_counter(struct bc_group *group)
 
 static int numtasks_can_fork(struct bc_css *css, struct task_struct *p)
 {
-	if (!bc_counter_try_charge(&to_bc_resource(css)->counter, 1, BC_LIMIT))
-		return -EAGAIN;
-	return 0;
+	return bc_resource_try_charge(css, 1, BC_LIMIT) ? 0 : -EAGAIN;
 }
 
 static void numtasks_uncharge(struct bc_css *css, struct task_struct *p)
@@ -50,13 +48,14 @@ static void numtasks_uncharge(struct bc_css *css, struct task_struct *p)
  */
 static void count_levels(const struct bc_taskset *tset, unsigned long *n)
 {
-	unsigned int level = tset->group->level;
+	struct bc_css *to = tset->css[BC_ID_numtasks];
+	unsigned int level = to->group->level;
 	struct task_struct *task = NULL;
 	int i;
 
-	while ((task = bc_taskset_next(tset, task))) {
+	while ((task = bc_taskset_next(tset, task, BC_ID_numtasks))) {
 		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
-		struct bc_group *common = bc_group_common(from->group, tset->group);
+		struct bc_group *common = bc_group_common(from->group, to->group);
 
 		/* Charged below the common ancestor: n[0] to n[i - 1]. */
 		i = level - common->level;
@@ -70,23 +69,25 @@ static void count_levels(const struct bc_taskset *tset, unsigned long *n)
 
 static int numtasks_can_attach(const struct bc_taskset *tset)
 {
-	struct bc_counter *counter = group_counter(tset->group);
+	struct bc_css *to = tset->css[BC_ID_numtasks];
 	unsigned long n[BC_MAX_DEPTH] = { };
 
+	/* The root is not charged. */
+	if (!to->group->parent)
+		return 0;
 	count_levels(tset, n);
-	if (counter && !bc_counter_try_charge_levels(counter, n, BC_LIMIT))
-		return -EAGAIN;
-	return 0;
+	return bc_resource_try_charge_levels(to, n, BC_LIMIT) ? 0 : -EAGAIN;
 }
 
 static void numtasks_cancel_attach(const struct bc_taskset *tset)
 {
-	struct bc_counter *counter = group_counter(tset->group);
+	struct bc_css *to = tset->css[BC_ID_numtasks];
+	struct bc_counter *counter = group_counter(to->group);
 	struct task_struct *task = NULL;
 
-	while ((task = bc_taskset_next(tset, task))) {
+	while ((task = bc_taskset_next(tset, task, BC_ID_numtasks))) {
 		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
-		struct bc_group *common = bc_group_common(from->group, tset->group);
+		struct bc_group *common = bc_group_common(from->group, to->group);
 
 		bc_counter_uncharge_until(counter, group_counter(common), 1);
 	}
@@ -94,11 +95,12 @@ static void numtasks_cancel_attach(const struct bc_taskset *tset)
 
 static void numtasks_attach(const struct bc_taskset *tset)
 {
+	struct bc_css *to = tset->css[BC_ID_numtasks];
 	struct task_struct *task = NULL;
 
-	while ((task = bc_taskset_next(tset, task))) {
+	while ((task = bc_taskset_next(tset, task, BC_ID_numtasks))) {
 		struct bc_css *from = bc_task_css(task, BC_ID_numtasks);
-		struct bc_group *common = bc_group_common(from->group, tset->group);
+		struct bc_group *common = bc_group_common(from->group, to->group);
 
 		bc_counter_uncharge_until(group_counter(from->group),
 					  group_counter(common), 1);

@@ -23,6 +23,7 @@
 #include <linux/user_namespace.h>
 
 #include "credit.h"
+#include "event.h"
 #include "sabotage.h"
 
 /**
@@ -42,11 +43,11 @@ struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 	struct bc_resource *res;
 	int err;
 
-	res = kzalloc(sizeof(*res), GFP_KERNEL);
+	res = kzalloc(sizeof(*res), GFP_KERNEL_ACCOUNT);
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 
-	if (parent && parent->group->parent)
+	if (parent && !parent->root)
 		up = &to_bc_resource(parent)->counter;
 	err = bc_counter_init(&res->counter, up, controller->batch);
 	if (err) {
@@ -88,17 +89,58 @@ void bc_resource_free(struct bc_css *css)
 	kfree(res);
 }
 
+/* Where the barrier is the limit, it is the limit that was hit. */
+static bool at_barrier(const struct bc_counter *refuser, enum bc_severity severity)
+{
+	return severity == BC_BARRIER &&
+	       bc_counter_barrier(refuser) < bc_counter_limit(refuser);
+}
+
 /*
  * May the current task go on to the limit, if that is where there is more room? Looked
  * at last, as to ask is to use the privilege. Others ask all the time, which is not
  * worth an entry in the audit log.
  */
-static bool may_pass_barrier(const struct bc_counter *refuser)
+static bool may_pass_barrier(const struct bc_counter *refuser,
+			     enum bc_severity severity)
 {
 	if (bc_sabotaged(BC_SABOTAGE_PRIVILEGE))
 		return false;
-	return bc_counter_barrier(refuser) < bc_counter_limit(refuser) &&
-	       in_task() && ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	return at_barrier(refuser, severity) && in_task() &&
+	       ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+}
+
+static struct bc_css *counter_css(struct bc_counter *counter)
+{
+	return &container_of(counter, struct bc_resource, counter)->css;
+}
+
+/* Tell the controller that a counter is full. */
+static void hit(struct bc_counter *refuser, unsigned long n, bool barrier)
+{
+	struct bc_css *css = counter_css(refuser);
+	const struct bc_controller *controller = bc_controllers[css->id];
+
+	if (barrier && controller->barrier_hit)
+		controller->barrier_hit(css, n);
+	if (!barrier && controller->limit_hit)
+		controller->limit_hit(css, n);
+}
+
+/* A charge was refused: count it, and tell everybody. */
+static void refused(struct bc_counter *counter, struct bc_counter *refuser,
+		    unsigned long n, enum bc_severity severity)
+{
+	struct bc_refusal refusal = {
+		.css		= counter_css(counter),
+		.refuser	= counter_css(refuser),
+		.amount		= n,
+		.at_barrier	= at_barrier(refuser, severity),
+	};
+
+	refusal.failcnt = bc_counter_refused(counter, refuser);
+	hit(refuser, n, refusal.at_barrier);
+	bc_event_refused(&refusal);
 }
 
 static noinline bool try_harder(struct bc_charge *charge,
@@ -107,14 +149,59 @@ static noinline bool try_harder(struct bc_charge *charge,
 {
 	struct bc_counter *refuser = bc_counter_charge(counter, 1, severity);
 
-	if (unlikely(refuser) && severity == BC_BARRIER && may_pass_barrier(refuser))
-		refuser = bc_counter_charge(counter, 1, BC_LIMIT);
+	if (unlikely(refuser) && may_pass_barrier(refuser, severity)) {
+		hit(refuser, 1, true);
+		severity = BC_LIMIT;
+		refuser = bc_counter_charge(counter, 1, severity);
+	}
 	if (unlikely(refuser)) {
-		bc_counter_refused(counter, refuser);
+		refused(counter, refuser, 1, severity);
 		return false;
 	}
 	charge->counter = counter;
 	return true;
+}
+
+/**
+ * bc_resource_try_charge - charge a group's counter and those of all its ancestors
+ * @css: the state of a resource controller for the group
+ * @n: how much, in the unit of the resource
+ * @severity: when to fail
+ *
+ * For what is no object with a struct bc_charge in it.
+ *
+ * Context: Any but NMI. RCU, or a task in the group, keeps the group. Does not sleep.
+ * Return: true if charged; else the refusal was counted and told.
+ */
+bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
+			    enum bc_severity severity)
+{
+	struct bc_counter *counter = &to_bc_resource(css)->counter;
+	struct bc_counter *refuser = bc_counter_charge(counter, n, severity);
+
+	if (unlikely(refuser))
+		refused(counter, refuser, n, severity);
+	return !refuser;
+}
+
+/**
+ * bc_resource_try_charge_levels - charge each level by an amount of its own
+ * @css: the state of a resource controller for the group
+ * @n: as in bc_counter_charge_levels()
+ * @severity: when to fail
+ *
+ * Context: as bc_resource_try_charge().
+ * Return: true if charged; else the refusal was counted and told.
+ */
+bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
+				   enum bc_severity severity)
+{
+	struct bc_counter *counter = &to_bc_resource(css)->counter;
+	struct bc_counter *refuser = bc_counter_charge_levels(counter, n, severity);
+
+	if (unlikely(refuser))
+		refused(counter, refuser, n[0], severity);
+	return !refuser;
 }
 
 /* The caller is in an RCU read-side section, or has a charge in the counter. */
@@ -131,15 +218,10 @@ static __always_inline bool try_charge(struct bc_charge *charge,
 /* The counter of the current task that is of the same kind. */
 static struct bc_counter *current_counter(struct bc_counter *counter)
 {
-	struct bc_css *css = &container_of(counter, struct bc_resource, counter)->css;
 	struct css_group *cg = rcu_dereference(current->css_group);
-	int id;
+	struct bc_css *css = cg ? cg->css[counter_css(counter)->id] : NULL;
 
-	for (id = 0; cg && id < BC_NR_CONTROLLERS; id++) {
-		if (css->group->css[id] == css)
-			return &to_bc_resource(cg->css[id])->counter;
-	}
-	return counter;
+	return css ? &to_bc_resource(css)->counter : counter;
 }
 
 bool __bc_try_charge(struct bc_charge *charge, struct task_struct *task,
@@ -149,9 +231,9 @@ bool __bc_try_charge(struct bc_charge *charge, struct task_struct *task,
 
 	guard(rcu)();
 	cg = rcu_dereference(task->css_group);
-	/* It may have left for the root by now. */
-	return !cg || try_charge(charge, &to_bc_resource(cg->css[id])->counter,
-				 severity);
+	/* It may have left for the root by now, or be in a root of this kind. */
+	return !cg || !cg->css[id] ||
+	       try_charge(charge, &to_bc_resource(cg->css[id])->counter, severity);
 }
 
 bool __bc_try_charge_as(struct bc_charge *charge, const struct bc_charge *as,

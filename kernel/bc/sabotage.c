@@ -37,6 +37,13 @@ static const char * const names[] = {
 	[BC_SABOTAGE_PRIVILEGE] = "privilege",
 	[BC_SABOTAGE_REFORK] = "refork",
 	[BC_SABOTAGE_SIBLINGS] = "siblings",
+	[BC_SABOTAGE_VETO] = "veto",
+	[BC_SABOTAGE_MEMBERSHIPS] = "memberships",
+	[BC_SABOTAGE_RELEASE] = "release",
+	[BC_SABOTAGE_USED] = "used",
+	[BC_SABOTAGE_LEFTOVER] = "leftover",
+	[BC_SABOTAGE_LOST] = "lost",
+	[BC_SABOTAGE_TOLD] = "told",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

@@ -28,6 +28,13 @@ enum bc_sabotage {
 	BC_SABOTAGE_PRIVILEGE,		/* the barrier binds the privileged, too */
 	BC_SABOTAGE_REFORK,		/* a new thread does not follow its process */
 	BC_SABOTAGE_SIBLINGS,		/* only one thread of a process is moved */
+	BC_SABOTAGE_VETO,		/* after all have agreed, a move is refused */
+	BC_SABOTAGE_MEMBERSHIPS,	/* a move takes a task out of other hierarchies */
+	BC_SABOTAGE_RELEASE,		/* the release agent is not told */
+	BC_SABOTAGE_USED,		/* a refused move counts as use */
+	BC_SABOTAGE_LEFTOVER,		/* the group of a failed clone stays */
+	BC_SABOTAGE_LOST,		/* lost events are not counted */
+	BC_SABOTAGE_TOLD,		/* every refusal is logged */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -39,3 +39,11 @@ BC_CONTROLLER(numtcpsock)
 #ifdef CONFIG_NET
 BC_CONTROLLER(numothersock)
 #endif
+
+#ifdef CONFIG_BC_DEBUG
+BC_CONTROLLER(debug)
+#endif
+
+#ifdef CONFIG_SAMPLE_BC
+BC_CONTROLLER(numtickets)
+#endif

@@ -10,70 +10,126 @@
 #include <linux/bc/counter.h>
 #include <linux/bc/types.h>
 #include <linux/container_of.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+struct bc_hierarchy;
 struct config_item;
+struct configfs_attribute;
 
 /**
  * struct bc_css - what one controller keeps for one group
- * @group: the group
+ * @group: the group; for a root, that of the hierarchy which has the controller now,
+ *	which is for who holds bc_mutex, or knows that the hierarchy has groups
+ * @id: the controller
+ * @root: it is a root's
+ * @told: the first refusal is in the log, see event.c
  *
- * A controller embeds it in a structure of its own.
+ * A controller embeds it in a structure of its own. The core fills it in.
  */
 struct bc_css {
 	struct bc_group		*group;
+	enum bc_controller_id	id;
+	bool			root;
+	bool			told;
 };
 
 /**
  * struct bc_group - a beancounter
- * @parent: one level up; NULL in the root. Held by a reference.
- * @id: names the group as long as the system is up; 0 is the root
- * @level: the root is 0
+ * @parent: one level up; NULL in a root. Held by a reference.
+ * @hierarchy: the hierarchy that it is in; kept by the root's references
+ * @id: names the group as long as the system is up; 0 is a root
+ * @name: of its directory; never changes. bc_group_path() has the whole path.
+ * @level: a root is 0
  * @dead: removed, and only kept by what refers to it. Protected by bc_mutex.
- * @nr_css_groups: css_groups of it, that is, whether it has tasks. Protected by
- *	css_group_lock.
+ * @notify_on_release: run the release agent when @releasable becomes true
+ * @used: has had tasks or children, and has lost the last of them. Protected by
+ *	css_group_lock, as are the next two.
+ * @nr_css_groups: css_groups of it, that is, whether it has tasks
+ * @nr_children: groups one level down that are not dead
  * @refs: its directory, its children; after that, those of the controllers whose
  *	state is still in use, see css_offline() in struct bc_controller
  * @work: what comes after the last reference, when a grace period has passed
  * @item: its directory, for configfs.c; gone when @dead
- * @css: the controllers' states, by enum bc_controller_id
+ * @children: not dead, in the order in which they were made. Protected by bc_mutex.
+ * @sibling: in the parent's @children
+ * @release_node: waits for the release agent, see release.c
+ * @css: the controllers' states, by enum bc_controller_id; NULL for the controllers
+ *	that were in other hierarchies when the group was made
  */
 struct bc_group {
 	struct bc_group		*parent;
+	struct bc_hierarchy	*hierarchy;
 	u64			id;
+	const char		*name;
 	unsigned int		level;
 	bool			dead;
+	bool			notify_on_release;
+	bool			used;
 	unsigned int		nr_css_groups;
+	unsigned int		nr_children;
 	refcount_t		refs;
 	struct rcu_work		work;
 	struct config_item	*item;
+	struct list_head	children;
+	struct list_head	sibling;
+	struct list_head	release_node;
 	struct bc_css		*css[BC_NR_CONTROLLERS];
+};
+
+/* How many hierarchies there can be, with the default one. */
+#define BC_MAX_HIERARCHIES	16
+
+/**
+ * struct bc_hierarchy - a tree of groups, which all tasks are in
+ * @root: its root group
+ * @id: where it is in bc_hierarchies[]; 0 is the default one
+ * @controllers: a bit for each controller that is bound to it. A controller is bound to
+ *	one hierarchy at a time. Written with bc_mutex and bc_hierarchies_rwsem held,
+ *	while there are no groups but the root.
+ * @nr_groups: groups that are not dead, the root included. Protected by bc_mutex.
+ * @release_agent: the program to run, or NULL; see release.c
+ */
+struct bc_hierarchy {
+	struct bc_group		root;
+	unsigned int		id;
+	unsigned long		controllers;
+	unsigned int		nr_groups;
+	char			*release_agent;
 };
 
 /**
  * struct css_group - the memberships of a task
- * @css: the controllers' states for the task's groups; the key of the hash
- * @group: the task's group
+ * @css: the controllers' states for the task's groups; NULL for a root
  * @refs: tasks, forks on their way, and moves on their way. The last one takes
  *	it out of the hash, under css_group_lock.
+ * @groups: the task's groups, by hierarchy; NULL for a root. The key of the hash.
  * @node: in the hash
+ * @to: where tasks that have this one move, while @moving is on a list
+ * @moving: in the css_groups that a move concerns. Protected by bc_mutex, as is @to.
+ * @used: some task has had it
  * @rcu: frees it
  *
- * All tasks with the same memberships share one. Tasks in the root group have
- * none. But for @refs, nothing in it changes once a task has it.
+ * All tasks with the same memberships share one. Tasks that are in all hierarchies'
+ * roots have none. But for @refs, and what is a move's, nothing in it changes once a
+ * task has it.
  */
 struct css_group {
 	struct bc_css		*css[BC_NR_CONTROLLERS];
-	struct bc_group		*group;
 	refcount_t		refs;
+	struct bc_group		*groups[BC_MAX_HIERARCHIES];
 	struct rhash_head	node;
+	struct css_group	*to;
+	struct list_head	moving;
+	bool			used;
 	struct rcu_head		rcu;
 };
 
@@ -81,28 +137,32 @@ struct css_group {
  * struct bc_taskset - tasks that move to another group together
  * @task: one of them
  * @process: all threads of @task's process, not just @task
- * @group: where to
- * @to: its css_group, NULL in the root
+ * @css: the controllers' states where they go, a root's included; NULL for those that
+ *	the move does not concern
  */
 struct bc_taskset {
 	struct task_struct	*task;
 	bool			process;
-	struct bc_group		*group;
-	struct css_group	*to;
+	struct bc_css		*css[BC_NR_CONTROLLERS];
 };
 
 struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
-				    struct task_struct *task);
+				    struct task_struct *task,
+				    enum bc_controller_id id);
 
 /**
  * struct bc_controller - a controller
  * @name: of its directory in each group; below 20 characters
  * @batch: how much credit a CPU takes at once, see bc_counter_init(); 0 for counters
  *	that are exact in everything
+ * @attrs: the files in its directory, ended by NULL; their callbacks find the state
+ *	with bc_item_css(). NULL: the files of a counter, and the state is a
+ *	struct bc_resource, which bc_resource_alloc() and its like make and free.
  * @css_alloc: make the state for a new group. @parent is that of the group one
- *	level up, NULL for the root. Returns it or an ERR_PTR(). May sleep.
+ *	level up, NULL for a root. Returns it or an ERR_PTR(). May sleep; bc_mutex is
+ *	held.
  * @css_offline: directory, tasks and children are gone, for longer than an RCU
- *	grace period. If the state is still in use, take a reference to the group
+ *	grace period. If the state is still in use, take a reference with bc_css_get()
  *	and drop it when the use ends. May sleep.
  * @css_free: free it, an RCU grace period after the last reference to the group
  *	was dropped. May sleep.
@@ -114,18 +174,27 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  *	Charges for it. Returns 0 or an error. May sleep.
  * @cancel_fork: undo @can_fork, the fork has failed later
  * @exit: a task of the group has been reaped
+ * @bind: the controller was bound to another hierarchy: @root is its state for the
+ *	root group, which is that hierarchy's now. There is no other group. May sleep;
+ *	bc_mutex is held.
+ * @post_clone: a group was made for a task that has got namespaces of its own
+ *	(bc_clone()), and the task is about to be moved in: give @css what a task cannot
+ *	do without. Returns 0 or an error, and then the group goes. May sleep.
+ * @barrier_hit: a charge was refused, or went on to the limit with a privilege,
+ *	because of the barrier of this counter, which is below its limit (BC v6)
+ * @limit_hit: a charge was refused because of the limit of this counter (BC v6)
  * @root_held: the kernel's own count, of what the whole system uses; NULL if it
  *	has none
  *
  * The attach callbacks and @exit run under the siglock of the tasks' thread
- * group, with interrupts off. All but @css_alloc and @css_free are optional. So far,
- * every controller is a resource controller, whose state is a struct bc_resource: its
- * directory has the files of a counter. bc_resource_alloc() and its like are its
- * css_alloc and so on.
+ * group, with interrupts off; @barrier_hit and @limit_hit wherever the charge was made,
+ * and may not sleep. @can_fork, @cancel_fork and @exit are not called for a root. All but
+ * @css_alloc and @css_free are optional.
  */
 struct bc_controller {
 	const char	*name;
 	unsigned int	batch;
+	struct configfs_attribute	**attrs;
 	struct bc_css	*(*css_alloc)(const struct bc_controller *controller,
 				      struct bc_css *parent);
 	void		(*css_offline)(struct bc_css *css);
@@ -136,6 +205,10 @@ struct bc_controller {
 	int		(*can_fork)(struct bc_css *css, struct task_struct *p);
 	void		(*cancel_fork)(struct bc_css *css, struct task_struct *p);
 	void		(*exit)(struct bc_css *css, struct task_struct *tsk);
+	void		(*bind)(struct bc_css *root);
+	int		(*post_clone)(struct bc_css *css);
+	void		(*barrier_hit)(struct bc_css *css, unsigned long amount);
+	void		(*limit_hit)(struct bc_css *css, unsigned long amount);
 	unsigned long	(*root_held)(void);
 };
 
@@ -144,18 +217,72 @@ struct bc_controller {
 #undef BC_CONTROLLER
 
 extern const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS];
-extern struct bc_group bc_root_group;
+extern struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
+extern struct bc_hierarchy bc_default_hierarchy;
+extern struct bc_hierarchy *bc_hierarchies[BC_MAX_HIERARCHIES];
+extern struct rw_semaphore bc_hierarchies_rwsem;
 
 int bc_core_init(void);
-struct bc_group *bc_group_create(struct bc_group *parent);
+
+struct bc_hierarchy *bc_hierarchy_create(const char *name);
+int bc_hierarchy_bind(struct bc_hierarchy *h, unsigned long controllers);
+int bc_hierarchy_kill(struct bc_hierarchy *h);
+
+struct bc_group *bc_group_create(struct bc_group *parent, const char *name);
 int bc_group_kill(struct bc_group *group);
+void bc_group_cancel(struct bc_group *group);
 void bc_group_get(struct bc_group *group);
 void bc_group_put(struct bc_group *group);
+bool bc_group_tryget(struct bc_group *group);
 struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b);
+size_t bc_group_path(struct bc_group *group, char *buf, size_t size);
+bool bc_group_releasable(struct bc_group *group);
+unsigned int bc_nr_css_groups(struct bc_group *group);
+
+struct bc_css *bc_item_css(struct config_item *item);
+struct bc_group *bc_item_group(struct config_item *item);
+
+void bc_lock(void);
+void bc_unlock(void);
+struct bc_group *bc_group_next_descendant(struct bc_group *pos,
+					  struct bc_group *top);
+struct task_struct *bc_group_next_task(struct bc_group *group,
+				       struct task_struct *prev);
 
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group));
+int bc_attach_down(struct bc_group *group, struct task_struct *task);
+struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h);
+struct bc_group *bc_task_group_get(struct task_struct *task,
+				   struct bc_hierarchy *h);
+struct bc_group *bc_task_group(struct task_struct *task, struct bc_hierarchy *h);
 pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads);
+
+/**
+ * bc_css_get - keep the state of a controller for a group from being freed
+ * @css: the state, which something else keeps for the moment: a reference, a task in
+ *	the group that cannot leave, or css_offline() that is running. A root's is never
+ *	freed.
+ *
+ * Context: Any. Does not sleep, takes no lock.
+ */
+static inline void bc_css_get(struct bc_css *css)
+{
+	if (!css->root)
+		bc_group_get(css->group);
+}
+
+/**
+ * bc_css_put - undo bc_css_get()
+ * @css: the state
+ *
+ * Context: Any. Does not sleep; css_free() comes later.
+ */
+static inline void bc_css_put(struct bc_css *css)
+{
+	if (!css->root)
+		bc_group_put(css->group);
+}
 
 /**
  * bc_siglock - the lock under which the group of a task changes
@@ -175,7 +302,8 @@ static inline spinlock_t *bc_siglock(struct task_struct *task)
  *
  * Context: rcu_read_lock() or the siglock of the task; the result is good for as
  * long as that is held.
- * Return: the state; that of the root group, if the task is in no other.
+ * Return: the state; that of the root group, if the task is in no other group of the
+ * hierarchy that the controller is bound to.
  */
 static inline struct bc_css *bc_task_css(struct task_struct *task,
 					 enum bc_controller_id id)
@@ -184,7 +312,7 @@ static inline struct bc_css *bc_task_css(struct task_struct *task,
 
 	cg = rcu_dereference_check(task->css_group,
 				   lockdep_is_held(bc_siglock(task)));
-	return cg ? cg->css[id] : bc_root_group.css[id];
+	return cg && cg->css[id] ? cg->css[id] : bc_root_css[id];
 }
 
 /**
@@ -210,5 +338,9 @@ struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 				 struct bc_css *parent);
 void bc_resource_offline(struct bc_css *css);
 void bc_resource_free(struct bc_css *css);
+bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
+			    enum bc_severity severity);
+bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
+				   enum bc_severity severity);
 
 #endif /* _LINUX_BC_CORE_H */

@@ -66,12 +66,11 @@ void bc_counter_destroy(struct bc_counter *counter);
 struct bc_counter *bc_counter_charge(struct bc_counter *counter,
 				     unsigned long n,
 				     enum bc_severity severity);
-void bc_counter_refused(struct bc_counter *counter, struct bc_counter *refuser);
-bool bc_counter_try_charge(struct bc_counter *counter, unsigned long n,
-			   enum bc_severity severity);
-bool bc_counter_try_charge_levels(struct bc_counter *counter,
-				  const unsigned long *n,
-				  enum bc_severity severity);
+struct bc_counter *bc_counter_charge_levels(struct bc_counter *counter,
+					    const unsigned long *n,
+					    enum bc_severity severity);
+unsigned long bc_counter_refused(struct bc_counter *counter,
+				 struct bc_counter *refuser);
 void bc_counter_uncharge(struct bc_counter *counter, unsigned long n);
 void bc_counter_uncharge_until(struct bc_counter *counter,
 			       struct bc_counter *stop, unsigned long n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Beancounters: what fork and exit call.
+ * Beancounters: what fork, exit, unshare and proc call.
  *
  * Until the first group is made, each of these is a patched-out branch. With
  * groups about, a task in the root group pays for a pointer test.
@@ -11,8 +11,19 @@
 #include <linux/jump_label_ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/types.h>
+
+struct bc_group;
+struct pid;
+struct pid_namespace;
+struct seq_file;
 
 #ifdef CONFIG_BEANCOUNTERS
+
+/* Who gets any of these may get a group, see bc_unshare(). */
+#define BC_CLONE_FLAGS	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |	\
+			 CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |	\
+			 CLONE_NEWNET | CLONE_NEWTIME)
 
 /* On while there is any group besides the root, the nameless ones included. */
 extern struct static_key_false_deferred bc_enabled_key;
@@ -21,6 +32,13 @@ int __bc_can_fork(struct task_struct *p);
 void __bc_cancel_fork(struct task_struct *p);
 int __bc_fork(struct task_struct *p);
 void __bc_exit(struct task_struct *tsk);
+int __bc_unshare(void);
+int __bc_clone_fork(struct task_struct *p, struct bc_group **made);
+void __bc_cancel_clone(struct task_struct *p, struct bc_group *made);
+
+int proc_bc_show(struct seq_file *m, struct pid_namespace *ns, struct pid *pid,
+		 struct task_struct *task);
+void proc_bc_id(struct seq_file *m, struct task_struct *task);
 
 /**
  * bc_can_fork - put a new task in the group of the current one
@@ -46,13 +64,35 @@ static inline int bc_can_fork(struct task_struct *p)
 }
 
 /**
+ * bc_clone_fork - give a new task a group of its own, if it gets a namespace
+ * @p: the new task, not yet visible to anybody, but with a pid
+ * @clone_flags: as given to clone()
+ * @made: becomes the group, if one is made
+ *
+ * Only if kernel.bc_clone_on_unshare is set. A thread stays in its process's group.
+ *
+ * Context: Process context. May sleep, and takes locks of directories.
+ * Return: 0, or why there is no group: see bc_clone().
+ */
+static inline int bc_clone_fork(struct task_struct *p, u64 clone_flags,
+				struct bc_group **made)
+{
+	if (unlikely(clone_flags & BC_CLONE_FLAGS) && !(clone_flags & CLONE_THREAD))
+		return __bc_clone_fork(p, made);
+	return 0;
+}
+
+/**
  * bc_cancel_fork - undo bc_can_fork(), the new task will not live
  * @p: the new task, not yet visible to anybody
+ * @made: what bc_clone_fork() has made, or NULL
  *
- * Context: Any.
+ * Context: Process context. May sleep if there is @made.
  */
-static inline void bc_cancel_fork(struct task_struct *p)
+static inline void bc_cancel_fork(struct task_struct *p, struct bc_group *made)
 {
+	if (made)
+		__bc_cancel_clone(p, made);
 	if (rcu_access_pointer(p->css_group))
 		__bc_cancel_fork(p);
 }
@@ -93,6 +133,20 @@ static inline void bc_exit(struct task_struct *tsk)
 		__bc_exit(tsk);
 }
 
+/**
+ * bc_unshare - give the current task a group of its own, if it gets a namespace
+ * @unshare_flags: as given to unshare()
+ *
+ * Only if kernel.bc_clone_on_unshare is set.
+ *
+ * Context: Process context. May sleep, and takes locks of directories.
+ * Return: 0, or why there is no group: see bc_clone().
+ */
+static inline int bc_unshare(unsigned long unshare_flags)
+{
+	return unshare_flags & BC_CLONE_FLAGS ? __bc_unshare() : 0;
+}
+
 #else /* !CONFIG_BEANCOUNTERS */
 
 static inline int bc_can_fork(struct task_struct *p)
@@ -100,7 +154,13 @@ static inline int bc_can_fork(struct task_struct *p)
 	return 0;
 }
 
-static inline void bc_cancel_fork(struct task_struct *p) { }
+static inline int bc_clone_fork(struct task_struct *p, u64 clone_flags,
+				struct bc_group **made)
+{
+	return 0;
+}
+
+static inline void bc_cancel_fork(struct task_struct *p, struct bc_group *made) { }
 
 static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 {
@@ -108,6 +168,13 @@ static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 }
 
 static inline void bc_exit(struct task_struct *tsk) { }
+
+static inline int bc_unshare(unsigned long unshare_flags)
+{
+	return 0;
+}
+
+static inline void proc_bc_id(struct seq_file *m, struct task_struct *task) { }
 
 #endif /* CONFIG_BEANCOUNTERS */
 #endif /* _LINUX_BC_TASK_H */

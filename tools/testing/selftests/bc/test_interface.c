@@ -14,12 +14,15 @@ static const struct file_mode group_files[] = {
 	{ "threads",		S_IFREG | 0644 },
 	{ "id",			S_IFREG | 0444 },
 	{ "controllers",	S_IFREG | 0444 },
+	{ "notify_on_release",	S_IFREG | 0644 },
+	{ "releasable",		S_IFREG | 0444 },
 };
 
 /* Which of them there are depends on the kernel's configuration. */
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
-	"numkeys", "numsiginfo", "numtcpsock", "numothersock",
+	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "debug",
+	"numtickets",
 };
 
 static const struct file_mode resource_files[] = {
@@ -29,6 +32,14 @@ static const struct file_mode resource_files[] = {
 	{ "barrier",	S_IFREG | 0644 },
 	{ "limit",	S_IFREG | 0644 },
 	{ "failcnt",	S_IFREG | 0444 },
+};
+
+static const struct file_mode debug_files[] = {
+	{ "taskcount",			S_IFREG | 0444 },
+	{ "bc_refcount",		S_IFREG | 0444 },
+	{ "current_css_group",		S_IFREG | 0444 },
+	{ "current_css_group_refcount",	S_IFREG | 0444 },
+	{ "css_groups",			S_IFREG | 0444 },
 };
 
 static void check_files(struct __test_metadata *_metadata, const char *dir,
@@ -60,6 +71,19 @@ static void check_files(struct __test_metadata *_metadata, const char *dir,
 	EXPECT_EQ(n, seen);
 }
 
+static void check_controller(struct __test_metadata *_metadata, const char *dir,
+			     const char *name)
+{
+	char path[PATH_MAX];
+
+	bc_path(path, dir, name);
+	if (!strcmp(name, "debug"))
+		check_files(_metadata, path, debug_files, ARRAY_SIZE(debug_files));
+	else
+		check_files(_metadata, path, resource_files,
+			    ARRAY_SIZE(resource_files));
+}
+
 TEST_F(bc, files)
 {
 	struct file_mode files[ARRAY_SIZE(group_files) + ARRAY_SIZE(controllers)];
@@ -73,11 +97,8 @@ TEST_F(bc, files)
 			continue;
 		files[n].name = controllers[i];
 		files[n++].mode = S_IFDIR | 0755;
-		check_files(_metadata, path, resource_files,
-			    ARRAY_SIZE(resource_files));
-		bc_path(path, BC_ROOT, controllers[i]);
-		check_files(_metadata, path, resource_files,
-			    ARRAY_SIZE(resource_files));
+		check_controller(_metadata, self->dir, controllers[i]);
+		check_controller(_metadata, BC_ROOT, controllers[i]);
 		strcat(strcat(expect, *expect ? " " : ""), controllers[i]);
 	}
 	check_files(_metadata, self->dir, files, n);
