@@ -44,6 +44,12 @@ linger		test_objects	object.numfiles.outlive
 owner		test_objects	object.numflock.stay
 parent		test_objects	object.numpty.refuse_above
 limit		test_objects	object.numtcpsock.refuse
+memberships	test_hierarchies	hier.independent
+release		test_release	release.last_exit
+used		test_release	release.refused
+leftover	test_clone	clone.signals
+lost		test_events	bc.storm
+told		test_events	bc.log
 "
 
 if [ ! -w $switch ]; then
@@ -83,8 +89,8 @@ while read -r what who test; do
 			done
 		done
 		sleep 1
-		find /sys/kernel/config/bc -mindepth 1 -depth -type d ! -path '*/num*' \
-			-exec rmdir {} \; 2>/dev/null
+		find /sys/kernel/config/bc -mindepth 2 -depth -name tasks |
+			sed 's|/tasks$||' | xargs -r rmdir 2>/dev/null
 	fi
 	echo none >$switch
 	if [ -n "$noticed" ]; then

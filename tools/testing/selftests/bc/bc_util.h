@@ -9,7 +9,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,11 +24,13 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
 
 #define BC_ROOT "/sys/kernel/config/bc"
+#define BC_HIERARCHIES "/sys/kernel/config/bc_hierarchies"
 
 /* A group of our own, below which a test does what it does. */
 FIXTURE(bc) {
@@ -181,6 +185,77 @@ static inline pid_t bc_spawn(void)
 	return pid < 0 ? -errno : pid;
 }
 
+static inline void *bc_thread(void *arg)
+{
+	pid_t tid = syscall(SYS_gettid);
+
+	if (write(*(int *)arg, &tid, sizeof(tid)) != sizeof(tid))
+		_exit(1);
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* The same with @n threads more, whose ids come to @tid. */
+static inline pid_t bc_spawn_threads(int n, pid_t *tid)
+{
+	pthread_t thread;
+	int fd[2], i;
+	pid_t pid;
+
+	if (pipe(fd))
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		bc_die_with_parent();
+		for (i = 0; i < n; i++) {
+			if (pthread_create(&thread, NULL, bc_thread, &fd[1]))
+				_exit(1);
+		}
+		for (;;)
+			pause();
+	}
+	close(fd[1]);
+	for (i = 0; i < n && pid > 0; i++) {
+		if (read(fd[0], &tid[i], sizeof(*tid)) != sizeof(*tid)) {
+			waitpid(pid, NULL, 0);
+			pid = -EAGAIN;
+		}
+	}
+	close(fd[0]);
+	return pid;
+}
+
+/* A child that calls @fn until it is killed. */
+static inline pid_t bc_background(void (*fn)(const char *dir), const char *dir)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		bc_die_with_parent();
+		for (;;)
+			fn(dir);
+	}
+	return pid < 0 ? -errno : pid;
+}
+
+/* In seconds. */
+static inline double bc_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* When a race that takes @seconds ends; BC_SECONDS in the environment wins. */
+static inline double bc_end_time(int seconds)
+{
+	const char *s = getenv("BC_SECONDS");
+
+	return bc_now() + (s ? atoi(s) : seconds);
+}
+
 static inline void bc_reap(pid_t pid)
 {
 	if (pid <= 0)
@@ -210,6 +285,66 @@ static inline int bc_in_child(int (*fn)(void *arg), void *arg)
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return 126;
 	return WEXITSTATUS(status);
+}
+
+/* Where @pid, or with 0 the calling thread, is in a hierarchy, from its root. */
+static inline int bc_group(pid_t pid, long hierarchy, char *path, size_t size)
+{
+	char proc[64] = "/proc/thread-self/bc", *line = NULL, *p;
+	int err = -ENOENT;
+	size_t len = 0;
+	FILE *f;
+
+	if (pid)
+		snprintf(proc, sizeof(proc), "/proc/%d/bc", pid);
+	f = fopen(proc, "re");
+	if (!f)
+		return -errno;
+	while (err && getline(&line, &len, f) > 0) {
+		if (strtol(line, &p, 10) != hierarchy || *p != ':')
+			continue;
+		p = strchr(p + 1, ':');
+		if (!p)
+			break;
+		p[strcspn(p, "\n")] = '\0';
+		snprintf(path, size, "%s", p + 1);
+		err = 0;
+	}
+	free(line);
+	fclose(f);
+	return err;
+}
+
+static inline int bc_chown(const char *dir, const char *file, uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+
+	bc_path(path, dir, file);
+	return chown(path, uid, gid) ? -errno : 0;
+}
+
+/* Be a user without privileges. For a child. */
+static inline void bc_become(uid_t uid, gid_t gid)
+{
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
+	    setresuid(uid, uid, uid))
+		_exit(100);
+}
+
+/* Be root in a user namespace of one's own. */
+static inline int bc_user_namespace(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int err;
+
+	/* Or the files in /proc are root's. */
+	prctl(PR_SET_DUMPABLE, 1);
+	if (unshare(CLONE_NEWUSER))
+		return -errno;
+	err = bc_write("/proc/self", "uid_map", "0 %d 1", uid);
+	err = err ?: bc_write("/proc/self", "setgroups", "deny");
+	return err ?: bc_write("/proc/self", "gid_map", "0 %d 1", gid);
 }
 
 /* Kill who is in @dir or below, and remove what is empty. */
@@ -257,6 +392,35 @@ static inline int bc_remove(const char *dir)
 	return -EBUSY;
 }
 
+static inline bool bc_is_group(const char *dir)
+{
+	char path[PATH_MAX];
+
+	bc_path(path, dir, "tasks");
+	return !access(path, F_OK);
+}
+
+/* How many child groups there are in @dir; remove them if told to. */
+static inline int bc_children(const char *dir, bool remove)
+{
+	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	while (d && (de = readdir(d))) {
+		bc_path(path, dir, de->d_name);
+		if (de->d_name[0] == '.' || !bc_is_group(path))
+			continue;
+		n++;
+		if (remove)
+			bc_remove(path);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
 /* Why the tests cannot run here, or NULL. */
 static const char *bc_unavailable(void)
 {
@@ -265,6 +429,51 @@ static const char *bc_unavailable(void)
 	if (geteuid())
 		return "needs root";
 	return NULL;
+}
+
+/* Can controllers be bound here? If not, @why. */
+static inline bool bc_bindable(const char **why)
+{
+	*why = bc_unavailable();
+	if (!*why && access(BC_HIERARCHIES, F_OK))
+		*why = "there is only one hierarchy";
+	if (!*why && bc_children(BC_ROOT, false))
+		*why = "the default hierarchy has groups";
+	if (!*why && (access(BC_ROOT "/numtasks", F_OK) ||
+		      access(BC_ROOT "/numfiles", F_OK)))
+		*why = "controllers are bound elsewhere";
+	return !*why;
+}
+
+/* The name of a test's hierarchy. */
+static inline void bc_hierarchy(char *dir, size_t size, char c)
+{
+	snprintf(dir, size, BC_HIERARCHIES "/selftest-%d-%c", getpid(), c);
+}
+
+/* Kill who is in a group of it, and remove it. Its controllers go back. */
+static inline int bc_remove_hierarchy(const char *dir)
+{
+	bc_children(dir, true);
+	return rmdir(dir) && errno != ENOENT ? -errno : 0;
+}
+
+/* Remove what is below @dir. What is busy stays. */
+static inline void bc_rmdir_below(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	while (d && (de = readdir(d))) {
+		bc_path(path, dir, de->d_name);
+		if (de->d_name[0] == '.' || !bc_is_group(path))
+			continue;
+		bc_rmdir_below(path);
+		rmdir(path);
+	}
+	if (d)
+		closedir(d);
 }
 
 /* The group for a test. */
@@ -296,6 +505,7 @@ static const char *bc_tear_down(const char *dir)
 	}
 	if (d)
 		closedir(d);
+	bc_rmdir_below(dir);
 	if (rmdir(dir)) {
 		wrong = wrong ?: "rmdir";
 		bc_remove(dir);

@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 
+#include "bc_proc.h"
 #include "bc_worker.h"
 
 #define GROUPS "/sys/kernel/debug/bc"
@@ -279,6 +280,42 @@ static void pick(char *path, size_t size)
 	}
 }
 
+/* A second hierarchy, in which tasks are, independently of the first one. */
+static char other[64];
+
+#define OTHER_GROUPS 4
+
+static void other_group(char *path, size_t size, int n)
+{
+	snprintf(path, size, "%s/g%d", other, n);
+}
+
+static int make_other(void)
+{
+	char path[PATH_MAX];
+	int i, err;
+
+	snprintf(other, sizeof(other), BC_HIERARCHIES "/stress-%d", getpid());
+	err = mkdir(other, 0755);
+	for (i = 0; i < OTHER_GROUPS && !err; i++) {
+		other_group(path, sizeof(path), i);
+		err = mkdir(path, 0755);
+	}
+	return err;
+}
+
+static int remove_other(void)
+{
+	char path[PATH_MAX];
+	int i, err = 0;
+
+	for (i = 0; i < OTHER_GROUPS; i++) {
+		other_group(path, sizeof(path), i);
+		err |= rmdir(path);
+	}
+	return err | rmdir(other);
+}
+
 /* Tasks move, to other groups and sometimes to none. */
 static void mover(int me)
 {
@@ -289,6 +326,10 @@ static void mover(int me)
 	for (;;) {
 		pid_t pid = shared->worker[rnd(WORKERS)];
 
+		if (!rnd(4) && pid > 0) {
+			other_group(path, sizeof(path), rnd(OTHER_GROUPS));
+			bc_write(rnd(8) ? path : other, "tasks", "%d", pid);
+		}
 		pick(path, sizeof(path));
 		/* Not before it has its limits, or more may be held than they say. */
 		if (bc_get(path, "numtasks/limit") == LONG_MAX)
@@ -472,12 +513,12 @@ int main(int argc, char **argv)
 		printf("1..0 # SKIP %s\n", bc_unavailable());
 		return 4;
 	}
-	printf("1..4\n");
+	printf("1..5\n");
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	groups = bc_get(GROUPS, "groups");
-	if (shared == MAP_FAILED || bc_set_up(top, sizeof(top)))
+	groups = bc_live_groups();
+	if (shared == MAP_FAILED || bc_set_up(top, sizeof(top)) || make_other())
 		return 1;
 	for (i = 0; i < ARRAY_SIZE(resources); i++) {
 		snprintf(file, sizeof(file), "%s/limit", resources[i].name);
@@ -520,10 +561,11 @@ int main(int argc, char **argv)
 	result(3, !check_empty(top), "nothing is held");
 	bc_remove(top);
 	clear_tmp();
-	if (groups < 0)
-		printf("ok 4 no group is left # SKIP needs CONFIG_BC_SABOTAGE\n");
+	result(4, !remove_other(), "the second hierarchy is empty");
+	if (bc_get(GROUPS, "groups") < 0)
+		printf("ok 5 no group is left # SKIP needs CONFIG_BC_SABOTAGE\n");
 	else
-		result(4, bc_settle(GROUPS, "groups", groups) == groups,
+		result(5, bc_settle(GROUPS, "groups", groups) == groups,
 		       "no group is left");
 	return failed;
 }

@@ -4,73 +4,13 @@
  * kernel with fault injection (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC,
  * CONFIG_FAULT_INJECTION_DEBUG_FS).
  */
+#include "bc_failslab.h"
 #include "bc_worker.h"
 
-#define DEBUGFS "/sys/kernel/debug"
-
-static bool set_up(void)
+/* What failed, or was undone, has left nobody in the group. */
+static bool empty(const char *dir)
 {
-	int err;
-
-	/* Fail also what may sleep, and keep the log readable. */
-	err = bc_write(DEBUGFS, "failslab/ignore-gfp-wait", "N");
-	err = err ?: bc_write(DEBUGFS, "failslab/verbose", "0");
-	err = err ?: bc_write(DEBUGFS, "fail_page_alloc/ignore-gfp-wait", "N");
-	err = err ?: bc_write(DEBUGFS, "fail_page_alloc/verbose", "0");
-	return !err && !access("/proc/self/fail-nth", W_OK);
-}
-
-static int fail_nth(int fd, int n)
-{
-	char buf[16];
-
-	return pwrite(fd, buf, snprintf(buf, sizeof(buf), "%d", n), 0);
-}
-
-/* Was a fault injected since fail_nth(fd, n > 0)? */
-static bool injected(int fd)
-{
-	char buf[16] = "";
-	bool yes;
-
-	yes = pread(fd, buf, sizeof(buf) - 1, 0) > 0 && atoi(buf) == 0;
-	fail_nth(fd, 0);
-	return yes;
-}
-
-/*
- * Let the first allocation of @what fail, then the second, and so on, until it
- * gets by without a failure. It ends with ENOMEM, or it succeeds because the
- * kernel could do without that allocation.
- */
-static void fail_each(struct __test_metadata *_metadata,
-		      int (*what)(const char *dir), void (*undo)(const char *dir),
-		      const char *dir, const char *name)
-{
-	int fd = open("/proc/self/fail-nth", O_RDWR);
-	int n, err, failed = 0;
-
-	ASSERT_LE(0, fd);
-	for (n = 1; n < 1000; n++) {
-		ASSERT_LT(0, fail_nth(fd, n));
-		err = what(dir);
-		if (!injected(fd))
-			break;
-		if (err)
-			failed++;
-		EXPECT_TRUE(err == 0 || err == -ENOMEM) {
-			TH_LOG("%s: error %d at allocation %d", name, -err, n);
-		}
-		if (!err)
-			undo(dir);
-		EXPECT_EQ(0, bc_get(dir, "g/numtasks/held") > 0);
-	}
-	close(fd);
-	TH_LOG("%s: %d allocations, %d of them needed", name, n - 1, failed);
-	EXPECT_EQ(0, err);
-	EXPECT_LT(0, failed);
-	EXPECT_GT(1000, n);
-	undo(dir);
+	return bc_get(dir, "g/numtasks/held") <= 0;
 }
 
 static char path[PATH_MAX];
@@ -92,7 +32,7 @@ TEST_F_TIMEOUT(bc, make_group, 300)
 {
 	pid_t looker;
 
-	if (!set_up())
+	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	bc_path(path, self->dir, LONG_NAME);
 
@@ -106,7 +46,7 @@ TEST_F_TIMEOUT(bc, make_group, 300)
 		for (;;)
 			close(open(inner, O_PATH));
 	}
-	fail_each(_metadata, do_mkdir, undo_mkdir, self->dir, "mkdir");
+	bc_fail_each(_metadata, do_mkdir, undo_mkdir, empty, self->dir, "mkdir");
 	bc_reap(looker);
 	EXPECT_EQ(-1, access(path, F_OK));
 	/* It can still be made, used and removed. */
@@ -130,12 +70,12 @@ static void undo_move(const char *dir)
 
 TEST_F_TIMEOUT(bc, move_task, 300)
 {
-	if (!set_up())
+	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
 	moved = bc_spawn();
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", moved));
-	fail_each(_metadata, do_move, undo_move, self->dir, "move");
+	bc_fail_each(_metadata, do_move, undo_move, empty, self->dir, "move");
 	EXPECT_EQ(1, bc_count(self->dir, "tasks", moved));
 	EXPECT_EQ(1, bc_get(self->dir, "numtasks/held"));
 	bc_reap(moved);
@@ -165,12 +105,14 @@ static void undo_list(const char *dir)
 
 TEST_F_TIMEOUT(bc, use_files, 300)
 {
-	if (!set_up())
+	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
-	fail_each(_metadata, do_limit, undo_limit, self->dir, "writing a limit");
+	bc_fail_each(_metadata, do_limit, undo_limit, empty, self->dir,
+		     "writing a limit");
 	EXPECT_EQ(LONG_MAX, bc_get(self->dir, "g/numtasks/limit"));
-	fail_each(_metadata, do_list, undo_list, self->dir, "listing tasks");
+	bc_fail_each(_metadata, do_list, undo_list, empty, self->dir,
+		     "listing tasks");
 	EXPECT_EQ(0, bc_rmdir(self->dir, "g"));
 }
 
@@ -187,13 +129,13 @@ static int fork_each(void *arg)
 		bool hit;
 		pid_t pid;
 
-		if (fail_nth(fd, n) <= 0)
+		if (bc_fail_nth(fd, n) <= 0)
 			return 2;
 		/* No atfork handlers, nothing of the C library. */
 		pid = syscall(SYS_fork);
 		if (pid == 0)
 			syscall(SYS_exit_group, 0);
-		hit = injected(fd);
+		hit = bc_fail_injected(fd);
 		if (pid > 0)
 			waitpid(pid, NULL, 0);
 		else
@@ -209,7 +151,7 @@ static int fork_each(void *arg)
 
 TEST_F_TIMEOUT(bc, fork_task, 300)
 {
-	if (!set_up())
+	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	EXPECT_EQ(0, bc_in_child(fork_each, self->dir));
 	EXPECT_EQ(0, bc_get(self->dir, "numtasks/failcnt"));
@@ -234,10 +176,10 @@ static int make_each(void *arg)
 		int handle;
 		bool hit;
 
-		if (fail_nth(fd, n) <= 0)
+		if (bc_fail_nth(fd, n) <= 0)
 			return 2;
 		handle = kind->make();
-		hit = injected(fd);
+		hit = bc_fail_injected(fd);
 		if (handle >= 0)
 			kind->drop(handle);
 		else
@@ -258,7 +200,7 @@ TEST_F_TIMEOUT(bc, make_object, 300)
 	char file[64];
 	size_t i;
 
-	if (!set_up())
+	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		kind = kinds[i];

@@ -392,4 +392,35 @@ TEST_F_TIMEOUT(bc, move_while_creating_threads, 300)
 	EXPECT_EQ(0, rmdir(b));
 }
 
+#define SABOTAGE "/sys/kernel/debug/bc"
+
+/* What the controllers have charged is given back when one of them refuses. */
+TEST_F(bc, refused_by_another)
+{
+	pid_t pid, tid[3];
+	int err;
+
+	if (access(SABOTAGE "/sabotage", W_OK))
+		SKIP(return, "needs CONFIG_BC_SABOTAGE");
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
+	pid = bc_spawn_threads(3, tid);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", pid));
+
+	ASSERT_EQ(0, bc_write(SABOTAGE, "sabotage", "veto"));
+	err = bc_write(self->dir, "b/tasks", "%d", pid);
+	ASSERT_EQ(0, bc_write(SABOTAGE, "sabotage", "none"));
+	EXPECT_EQ(-EPERM, err);
+	EXPECT_EQ(4, bc_get(self->dir, "a/numtasks/held"));
+	EXPECT_EQ(0, bc_get(self->dir, "b/numtasks/held"));
+	EXPECT_EQ(4, bc_get(self->dir, "numtasks/held"));
+	EXPECT_EQ(4, bc_count(self->dir, "a/threads", 0));
+	EXPECT_EQ(0, bc_count(self->dir, "b/threads", 0));
+
+	EXPECT_EQ(0, bc_write(self->dir, "b/tasks", "%d", pid));
+	EXPECT_EQ(4, bc_get(self->dir, "b/numtasks/held"));
+	bc_reap(pid);
+}
+
 TEST_HARNESS_MAIN

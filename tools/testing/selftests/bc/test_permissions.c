@@ -2,8 +2,6 @@
 /*
  * Who may do what: users that are not root, and a subtree that is theirs.
  */
-#include <grp.h>
-
 #include "bc_util.h"
 
 #define USER 12345
@@ -13,18 +11,11 @@ struct as_user {
 	pid_t pid;
 };
 
-static void become_user(void)
-{
-	if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
-	    setresuid(USER, USER, USER))
-		_exit(100);
-}
-
 static int outsider(void *arg)
 {
 	const struct as_user *a = arg;
 
-	become_user();
+	bc_become(USER, USER);
 	if (bc_mkdir(a->dir, "mine") != -EACCES)
 		return 1;
 	if (bc_write(a->dir, "tasks", "0") != -EACCES)
@@ -48,15 +39,6 @@ TEST_F(bc, outsider)
 	EXPECT_EQ(0, bc_in_child(outsider, &a));
 }
 
-static void give(const char *dir, const char *file)
-{
-	char path[PATH_MAX];
-
-	bc_path(path, dir, file);
-	if (chown(path, USER, USER))
-		_exit(101);
-}
-
 /* A process of the user's in a/. */
 static pid_t spawn_user_in(const char *dir)
 {
@@ -70,7 +52,7 @@ static pid_t spawn_user_in(const char *dir)
 	if (pid == 0) {
 		if (bc_write(dir, "a/tasks", "0"))
 			_exit(103);
-		become_user();
+		bc_become(USER, USER);
 		if (write(fd[1], "x", 1) != 1)
 			_exit(104);
 		for (;;)
@@ -88,7 +70,7 @@ static int delegate(void *arg)
 	const struct as_user *a = arg;
 	pid_t own;
 
-	become_user();
+	bc_become(USER, USER);
 	/* Within the subtree: its own process, to and fro. */
 	if (bc_write(a->dir, "b/tasks", "%d", a->pid))
 		return 1;
@@ -118,7 +100,7 @@ static int not_others(void *arg)
 {
 	const struct as_user *a = arg;
 
-	become_user();
+	bc_become(USER, USER);
 	/* A process of root's that is in the subtree already. */
 	return bc_write(a->dir, "b/tasks", "%d", a->pid) == -EACCES ? 0 : 1;
 }
@@ -127,7 +109,7 @@ static int without_ancestor(void *arg)
 {
 	const struct as_user *a = arg;
 
-	become_user();
+	bc_become(USER, USER);
 	return bc_write(a->dir, "b/tasks", "%d", a->pid) == -EACCES ? 0 : 1;
 }
 
@@ -138,14 +120,14 @@ TEST_F(bc, delegation)
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
-	give(self->dir, "a/tasks");
-	give(self->dir, "b/tasks");
+	ASSERT_EQ(0, bc_chown(self->dir, "a/tasks", USER, USER));
+	ASSERT_EQ(0, bc_chown(self->dir, "b/tasks", USER, USER));
 	a.pid = spawn_user_in(self->dir);
 	/* Both groups are the user's, what is above them is not. */
 	EXPECT_EQ(0, bc_in_child(without_ancestor, &a));
 	EXPECT_EQ(1, bc_count(self->dir, "a/tasks", a.pid));
 
-	give(self->dir, "tasks");
+	ASSERT_EQ(0, bc_chown(self->dir, "tasks", USER, USER));
 	EXPECT_EQ(0, bc_in_child(delegate, &a));
 	bc_reap(a.pid);
 
@@ -175,7 +157,7 @@ TEST_F(bc, mode)
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
-	give(self->dir, "b/tasks");
+	ASSERT_EQ(0, bc_chown(self->dir, "b/tasks", USER, USER));
 	a.pid = spawn_user_in(self->dir);
 
 	bc_path(path, self->dir, "tasks");
@@ -208,7 +190,7 @@ TEST_F(bc, opener)
 	int fd;
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
-	give(self->dir, "a/tasks");
+	ASSERT_EQ(0, bc_chown(self->dir, "a/tasks", USER, USER));
 	bc_path(path, self->dir, "a/tasks");
 	ASSERT_EQ(0, seteuid(USER));
 	fd = open(path, O_WRONLY);

@@ -3,53 +3,17 @@
  * Two at once: moves, exits, forks, removals, writers. Whatever wins, nothing is
  * lost and nothing is left.
  */
-#include <time.h>
-
 #include "bc_util.h"
 
-/* How long each race is run. */
-static int seconds(void)
-{
-	const char *s = getenv("BC_SECONDS");
-
-	return s ? atoi(s) : 5;
-}
-
-static bool until(time_t end)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec < end;
-}
-
-static time_t end_time(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + seconds();
-}
-
-/* A child that runs @fn until it is killed. */
-static pid_t background(void (*fn)(const char *dir), const char *dir)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		bc_die_with_parent();
-		for (;;)
-			fn(dir);
-	}
-	return pid;
-}
+/* How long each race is run, in seconds. */
+#define RACE 5
 
 TEST_F_TIMEOUT(bc, move_against_exit, 300)
 {
-	time_t end = end_time();
+	double end = bc_end_time(RACE);
 	int moved = 0, late = 0, other = 0;
 
-	while (until(end)) {
+	while (bc_now() < end) {
 		pid_t pid = fork();
 		int err, i;
 
@@ -87,12 +51,12 @@ static void make_and_remove(const char *dir)
 
 TEST_F_TIMEOUT(bc, move_against_rmdir, 300)
 {
-	pid_t maker = background(make_and_remove, self->dir);
+	pid_t maker = bc_background(make_and_remove, self->dir);
 	pid_t pid = bc_spawn();
-	time_t end = end_time();
+	double end = bc_end_time(RACE);
 	int in = 0, gone = 0, other = 0;
 
-	while (until(end) || !in) {
+	while (bc_now() < end || !in) {
 		int err = bc_write(self->dir, "g/tasks", "%d", pid);
 
 		if (!err) {
@@ -129,13 +93,13 @@ static void fork_and_wait(const char *dir)
 /* The group is never empty: whatever is on its way in a fork counts. */
 TEST_F_TIMEOUT(bc, fork_against_rmdir, 300)
 {
-	pid_t forker = background(fork_and_wait, self->dir);
-	time_t end = end_time();
+	pid_t forker = bc_background(fork_and_wait, self->dir);
+	double end = bc_end_time(RACE);
 	int busy = 0;
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
 	ASSERT_EQ(0, bc_write(self->dir, "g/tasks", "%d", forker));
-	while (until(end)) {
+	while (bc_now() < end) {
 		int err = bc_rmdir(self->dir, "g");
 
 		ASSERT_EQ(-EBUSY, err);
@@ -153,15 +117,15 @@ TEST_F_TIMEOUT(bc, fork_against_rmdir, 300)
 TEST_F_TIMEOUT(bc, fork_against_move, 300)
 {
 	pid_t forker[2] = {
-		background(fork_and_wait, self->dir),
-		background(fork_and_wait, self->dir),
+		bc_background(fork_and_wait, self->dir),
+		bc_background(fork_and_wait, self->dir),
 	};
-	time_t end = end_time();
+	double end = bc_end_time(RACE);
 	int i;
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
-	for (i = 0; until(end); i++) {
+	for (i = 0; bc_now() < end; i++) {
 		int err = bc_write(self->dir, i % 3 == 0 ? "a/tasks" :
 				   i % 3 == 1 ? "b/tasks" : "../tasks",
 				   "%d", forker[i % 2]);
@@ -191,7 +155,7 @@ static void move_victim(const char *dir)
 /* Two move the same process, and write the same limits. */
 TEST_F_TIMEOUT(bc, two_writers, 300)
 {
-	time_t end = end_time();
+	double end = bc_end_time(RACE);
 	pid_t writer;
 	int n = 0;
 
@@ -199,8 +163,8 @@ TEST_F_TIMEOUT(bc, two_writers, 300)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	victim = bc_spawn();
 	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", victim));
-	writer = background(move_victim, self->dir);
-	while (until(end)) {
+	writer = bc_background(move_victim, self->dir);
+	while (bc_now() < end) {
 		ASSERT_EQ(0, bc_write(self->dir, "b/tasks", "%d", victim));
 		ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "2"));
 		ASSERT_EQ(0, bc_write(self->dir, "b/numtasks/maxheld", "0"));
@@ -227,7 +191,7 @@ TEST_F_TIMEOUT(bc, two_writers, 300)
 TEST_F_TIMEOUT(bc, fork_against_limit, 300)
 {
 	pid_t forker[2];
-	time_t end = end_time();
+	double end = bc_end_time(RACE);
 	long above = 0;
 	int i;
 
@@ -236,11 +200,11 @@ TEST_F_TIMEOUT(bc, fork_against_limit, 300)
 	/* Just what the two need: themselves, and a child each. */
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "4"));
 	for (i = 0; i < 2; i++) {
-		forker[i] = background(fork_and_wait, self->dir);
+		forker[i] = bc_background(fork_and_wait, self->dir);
 		while (bc_write(self->dir, i ? "b/tasks" : "a/tasks", "%d", forker[i]))
 			usleep(1000);
 	}
-	while (until(end))
+	while (bc_now() < end)
 		above += bc_get(self->dir, "numtasks/held") > 4;
 	EXPECT_EQ(0, above);
 	EXPECT_EQ(0, bc_get(self->dir, "numtasks/failcnt"));
@@ -250,8 +214,8 @@ TEST_F_TIMEOUT(bc, fork_against_limit, 300)
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "3"));
 	while (bc_get(self->dir, "numtasks/held") > 3)
 		;
-	end = end_time();
-	while (until(end))
+	end = bc_end_time(RACE);
+	while (bc_now() < end)
 		above += bc_get(self->dir, "numtasks/held") > 3;
 	EXPECT_EQ(0, above);
 	for (i = 0; i < 2; i++)
@@ -273,10 +237,10 @@ static void list_all(const char *dir)
 /* Groups come and go, with tasks in them, while they are listed. */
 TEST_F_TIMEOUT(bc, list_against_everything, 300)
 {
-	pid_t reader = background(list_all, self->dir);
-	time_t end = end_time();
+	pid_t reader = bc_background(list_all, self->dir);
+	double end = bc_end_time(RACE);
 
-	while (until(end)) {
+	while (bc_now() < end) {
 		pid_t pid;
 
 		ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
