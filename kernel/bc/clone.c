@@ -5,8 +5,8 @@
  *
  * With kernel.bc_clone_on_unshare, unshare(2) makes a group below the caller's, in the
  * default hierarchy, and moves the calling thread in; clone(2) starts the child in
- * one. Each is the last thing that unshare(2) does before nothing can fail any more;
- * in clone(2), what comes later may fail, and then the group is removed.
+ * one. In unshare(2), nothing that comes later can fail; in clone(2), it can, and then
+ * the group is removed.
  *
  * Making a directory takes the locks of directories, and moving a task takes bc_mutex:
  * no other lock may be held here.
@@ -40,7 +40,8 @@ static struct ctl_table clone_table[] = {
 
 static int __init clone_init(void)
 {
-	return register_sysctl("kernel", clone_table) ? 0 : -ENOMEM;
+	register_sysctl_init("kernel", clone_table);
+	return 0;
 }
 late_initcall(clone_init);
 
@@ -63,7 +64,9 @@ static struct bc_group *make_group(struct task_struct *task,
 	}
 	bc_group_put(parent);
 	/* Only a parent that the task has left can have been removed. */
-	return group == ERR_PTR(-ENOENT) ? ERR_PTR(-ESTALE) : group;
+	if (group == ERR_PTR(-ENOENT))
+		return ERR_PTR(-ESTALE);
+	return group == ERR_PTR(-EEXIST) ? ERR_PTR(-EINTR) : group;
 }
 
 static int post_clone(struct bc_group *group)
@@ -75,14 +78,6 @@ static int post_clone(struct bc_group *group)
 			err = bc_controllers[id]->post_clone(group->css[id]);
 	}
 	return err;
-}
-
-/* -ESTALE: somebody has moved the task, or has removed the group. Begin again. */
-static int enter(struct bc_group *group, struct task_struct *task)
-{
-	int err = bc_attach_down(group, task);
-
-	return err == -ENOENT ? -ESTALE : err;
 }
 
 /**
@@ -107,13 +102,12 @@ struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h)
 		group = make_group(task, h);
 		err = PTR_ERR_OR_ZERO(group);
 		if (!err) {
-			err = post_clone(group);
-			if (!err)
-				err = enter(group, task);
+			err = post_clone(group) ?: bc_attach_down(group, task);
 			if (err)
 				bc_dir_remove(group);
 			bc_group_put(group);
 		}
+		/* Somebody has moved the task, or removed the group: begin again. */
 		if (err != -ESTALE)
 			return err ? ERR_PTR(err) : group;
 		if (fatal_signal_pending(current))

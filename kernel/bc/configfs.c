@@ -104,7 +104,7 @@ struct bc_css *bc_item_css(struct config_item *item)
  * A root's state is shared by all hierarchies, and its group may be another one by now:
  * this one stays as long as the callback runs.
  *
- * Context: In callbacks of files.
+ * Context: In callbacks of files of controllers.
  * Return: the group.
  */
 struct bc_group *bc_item_group(struct config_item *item)
@@ -459,16 +459,46 @@ static ssize_t bc_dir_id_show(struct config_item *item, char *page)
 	return sysfs_emit(page, "%llu\n", to_bc_group(item)->id);
 }
 
-static ssize_t bc_dir_controllers_show(struct config_item *item, char *page)
+/* For files of one line whose writer is to be judged by the opener's credentials. */
+static void *line_start(struct seq_file *m, loff_t *pos)
 {
-	unsigned long controllers = READ_ONCE(to_bc_group(item)->hierarchy->controllers);
-	int i, len = 0;
-
-	for_each_set_bit(i, &controllers, BC_NR_CONTROLLERS)
-		len += sysfs_emit_at(page, len, "%s%s", len ? " " : "",
-				     bc_controllers[i]->name);
-	return len + sysfs_emit_at(page, len, "\n");
+	return *pos ? NULL : pos;
 }
+
+static void *line_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return NULL;
+}
+
+static int controllers_show(struct seq_file *m, void *v)
+{
+	struct bc_hierarchy *h = to_bc_group(configfs_seq_item(m))->hierarchy;
+	unsigned long controllers = READ_ONCE(h->controllers);
+	const char *space = "";
+	int id;
+
+	for_each_set_bit(id, &controllers, BC_NR_CONTROLLERS) {
+		seq_printf(m, "%s%s", space, bc_controllers[id]->name);
+		space = " ";
+	}
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations controllers_seq_ops = {
+	.start	= line_start,
+	.next	= line_next,
+	.stop	= list_stop,
+	.show	= controllers_show,
+};
+
+static struct configfs_attribute bc_dir_attr_controllers = {
+	.ca_name	= "controllers",
+	.ca_mode	= 0444,
+	.ca_owner	= THIS_MODULE,
+	.seq_ops	= &controllers_seq_ops,
+};
 
 static ssize_t bc_dir_notify_on_release_show(struct config_item *item, char *page)
 {
@@ -502,7 +532,6 @@ static ssize_t bc_dir_releasable_show(struct config_item *item, char *page)
 }
 
 CONFIGFS_ATTR_RO(bc_dir_, id);
-CONFIGFS_ATTR_RO(bc_dir_, controllers);
 CONFIGFS_ATTR(bc_dir_, notify_on_release);
 CONFIGFS_ATTR_RO(bc_dir_, releasable);
 
@@ -519,21 +548,6 @@ static struct configfs_attribute *bc_dir_attrs[] = {
 /*
  * More files of a hierarchy's root
  */
-
-/*
- * They are of one line, but go by seq_file: what is written to them reaches beyond the
- * hierarchy, and it is the opener who has to be privileged for that.
- */
-static void *line_start(struct seq_file *m, loff_t *pos)
-{
-	return *pos ? NULL : pos;
-}
-
-static void *line_next(struct seq_file *m, void *v, loff_t *pos)
-{
-	++*pos;
-	return NULL;
-}
 
 static int agent_show(struct seq_file *m, void *v)
 {
@@ -616,28 +630,6 @@ static int find_controller(const char *name)
 	}
 	return -EINVAL;
 }
-
-static int controllers_show(struct seq_file *m, void *v)
-{
-	struct bc_hierarchy *h = to_bc_group(configfs_seq_item(m))->hierarchy;
-	unsigned long controllers = READ_ONCE(h->controllers);
-	const char *space = "";
-	int id;
-
-	for_each_set_bit(id, &controllers, BC_NR_CONTROLLERS) {
-		seq_printf(m, "%s%s", space, bc_controllers[id]->name);
-		space = " ";
-	}
-	seq_putc(m, '\n');
-	return 0;
-}
-
-static const struct seq_operations controllers_seq_ops = {
-	.start	= line_start,
-	.next	= line_next,
-	.stop	= list_stop,
-	.show	= controllers_show,
-};
 
 static ssize_t controllers_store(struct config_item *item, const char *page,
 				 size_t count)

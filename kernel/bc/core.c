@@ -36,9 +36,9 @@
  * css_group->refs counts tasks (and forks and moves on their way). Forks take a
  * reference only while it is not 0, without a lock. The last reference is dropped
  * under css_group_lock, which also protects the hash of css_groups and
- * bc_group->nr_css_groups: a group has tasks if and only if it has css_groups, and
- * as only a move can give it one, a group without any can be killed under
- * bc_mutex; no fork can come in between.
+ * bc_group->nr_css_groups: a group with tasks has css_groups, and as only a move can
+ * give it one, a group without any can be killed under bc_mutex; no fork can come in
+ * between. A move that is refused has made one for a moment, under bc_mutex.
  *
  * A controller is bound to another hierarchy only while both have no group but the
  * root. Then no task has its state, but for the root's, which all hierarchies share.
@@ -146,14 +146,23 @@ static struct css_group *css_group_find(struct bc_group **groups)
 	return cg;
 }
 
-/* The group has lost tasks or a child. Were they the last? */
-static void check_release(struct bc_group *group)
+/*
+ * The group has lost a css_group or a child; @used: it was not just one that a move or a
+ * mkdir has made and did not need. Was it the last? Then the release agent is told, also
+ * if what is lost now only was in the way of telling it before.
+ */
+static void check_release(struct bc_group *group, bool used)
 {
 	lockdep_assert_held(&css_group_lock);
 
-	if (group->nr_css_groups || group->nr_children || !group->parent)
+	if (!used && bc_sabotaged(BC_SABOTAGE_MISSED))
 		return;
-	group->used = true;
+	group->used |= used;
+	group->lost |= used;
+	if (group->nr_css_groups || group->nr_children || !group->parent ||
+	    !group->lost)
+		return;
+	group->lost = false;
 	if (READ_ONCE(group->notify_on_release) &&
 	    !bc_sabotaged(BC_SABOTAGE_RELEASE))
 		bc_release_queue(group);
@@ -235,8 +244,8 @@ static void css_group_put(struct css_group *cg)
 				continue;
 			group->nr_css_groups--;
 			/* A move that was refused leaves no trace. */
-			if (cg->used || bc_sabotaged(BC_SABOTAGE_USED))
-				check_release(group);
+			check_release(group, cg->used ||
+					     bc_sabotaged(BC_SABOTAGE_USED));
 		}
 	}
 	kfree_rcu(cg, rcu);
@@ -670,7 +679,8 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
  *	being created, after bc_can_fork()
  *
  * Context: Process context. May sleep. Takes bc_mutex.
- * Return: as bc_attach(); -ESTALE, it is not in the parent of @group.
+ * Return: as bc_attach(); -ESTALE, it is not in the parent of @group, or that has been
+ * removed.
  */
 int bc_attach_down(struct bc_group *group, struct task_struct *task)
 {
@@ -680,7 +690,7 @@ int bc_attach_down(struct bc_group *group, struct task_struct *task)
 	guard(mutex)(&bc_mutex);
 
 	if (group->dead)
-		return -ENOENT;
+		return -ESTALE;
 	scoped_guard(rcu) {
 		if (bc_task_group(task, group->hierarchy) != group->parent)
 			return -ESTALE;
@@ -961,6 +971,27 @@ bool bc_group_releasable(struct bc_group *group)
 }
 
 /**
+ * bc_group_release - is it time to tell the release agent of a group?
+ * @group: the group, which was queued for that
+ *
+ * If something is in the group that goes again without having been a task or a child,
+ * the group is queued once more then.
+ *
+ * Context: Process context.
+ * Return: as bc_group_releasable().
+ */
+bool bc_group_release(struct bc_group *group)
+{
+	bool empty;
+
+	scoped_guard(spinlock_irq, &css_group_lock) {
+		empty = !group->nr_css_groups && !group->nr_children;
+		group->lost |= !empty;
+	}
+	return empty;
+}
+
+/**
  * bc_group_next_descendant - iterate over a group and all groups below it
  * @pos: the one before, NULL for the first, which is @top
  * @top: the group
@@ -1093,7 +1124,7 @@ struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
 	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
 	if (!group)
 		return ERR_PTR(-ENOMEM);
-	group->name = kstrdup_const(name, GFP_KERNEL);
+	group->name = kstrdup_const(name, GFP_KERNEL_ACCOUNT);
 	if (!group->name) {
 		kfree(group);
 		return ERR_PTR(-ENOMEM);
@@ -1153,7 +1184,7 @@ int bc_group_kill(struct bc_group *group)
 		if (group->nr_css_groups)
 			return -EBUSY;
 		parent->nr_children--;
-		check_release(parent);
+		check_release(parent, true);
 	}
 	kill_group(group);
 	return 0;
@@ -1169,10 +1200,14 @@ int bc_group_kill(struct bc_group *group)
  */
 void bc_group_cancel(struct bc_group *group)
 {
+	struct bc_group *parent = group->parent;
+
 	guard(mutex)(&bc_mutex);
 
-	scoped_guard(spinlock_irq, &css_group_lock)
-		group->parent->nr_children--;
+	scoped_guard(spinlock_irq, &css_group_lock) {
+		parent->nr_children--;
+		check_release(parent, false);
+	}
 	kill_group(group);
 }
 

@@ -9,7 +9,8 @@
  * - bc_refcount is what keeps the group: its directory, its children, and whoever looks
  *   at it. Tasks and charged objects hold no references.
  * - current_css_group is that of the reading task, wherever it is: a number that stands
- *   for its address, 0 in all roots; current_css_group_refcount is how many tasks share it.
+ *   for its address, 0 in all roots; current_css_group_refcount is how many tasks, forks
+ *   and moves share it.
  * - css_groups is how many different sets of memberships there are with this group in
  *   them; in a root, how many there are at all.
  */
@@ -24,7 +25,7 @@
 static struct bc_css *debug_alloc(const struct bc_controller *controller,
 				  struct bc_css *parent)
 {
-	struct bc_css *css = kzalloc(sizeof(*css), GFP_KERNEL);
+	struct bc_css *css = kzalloc(sizeof(*css), GFP_KERNEL_ACCOUNT);
 
 	return css ?: ERR_PTR(-ENOMEM);
 }

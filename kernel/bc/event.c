@@ -15,7 +15,7 @@
 #include <linux/cleanup.h>
 #include <linux/init.h>
 #include <linux/kfifo.h>
-#include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
@@ -280,10 +280,13 @@ static bool next_event(struct event *event, unsigned long *lost)
 	return more;
 }
 
-/* The path for a line in the log, with the name of a hierarchy that is not the default. */
+/*
+ * The path for a line in the log, with the name of a hierarchy that is not the default.
+ * A line has room for about a thousand bytes, and some are four there.
+ */
 static char *log_path(struct bc_group *group)
 {
-	size_t size = bc_group_path(group, NULL, 0) + 1;
+	size_t size = min_t(size_t, bc_group_path(group, NULL, 0) + 1, 80);
 	struct bc_hierarchy *h = group->hierarchy;
 	char *path = kmalloc(size, GFP_KERNEL), *full;
 
@@ -292,7 +295,7 @@ static char *log_path(struct bc_group *group)
 	bc_group_path(group, path, size);
 	if (!h->id)
 		return path;
-	full = kasprintf(GFP_KERNEL, "%s:%s", h->root.name, path);
+	full = kasprintf(GFP_KERNEL, "%.20s:%s", h->root.name, path);
 	kfree(path);
 	return full;
 }
@@ -321,7 +324,7 @@ static void send_work_fn(struct work_struct *work)
 	struct event event;
 	bool more;
 
-	do {
+	for (;;) {
 		more = next_event(&event, &lost);
 		unsent += lost;
 		if (unsent && (!has_listeners() || send(NULL, unsent)))
@@ -334,9 +337,9 @@ static void send_work_fn(struct work_struct *work)
 			unsent++;
 		put_groups(&event);
 		cond_resched();
-	} while (more);
+	}
 
-	/* No memory to say so: the next event will. */
+	/* No memory to say so: a later event will. */
 	scoped_guard(raw_spinlock_irqsave, &queue_lock)
 		queue_lost += unsent;
 }
@@ -361,6 +364,8 @@ static void set_task(struct event *event, struct task_struct *task)
 void bc_event_refused(const struct bc_refusal *refusal)
 {
 	struct bc_counter *counter = &to_bc_resource(refusal->refuser)->counter;
+	atomic_t *told = &refusal->refuser->told;
+	bool queued;
 	struct event event = {
 		.cmd		= BC_CMD_REFUSED,
 		.group		= refusal->css->group,
@@ -378,20 +383,23 @@ void bc_event_refused(const struct bc_refusal *refusal)
 			     event.amount, event.held,
 			     event.at_barrier ? event.barrier : event.limit);
 
-	event.first = !READ_ONCE(refusal->refuser->told) ||
+	event.first = (!atomic_read(told) && !atomic_xchg(told, 1)) ||
 		      bc_sabotaged(BC_SABOTAGE_TOLD);
 	if (!event.first && !has_listeners())
 		return;
 	if (in_task())
 		set_task(&event, current);
-	/* A group without a name may have nothing but the charges in it. */
-	if (!bc_group_tryget(event.group)) {
+	if (bc_group_tryget(event.group)) {
+		bc_group_get(event.refuser);
+		queued = queue_event(&event);
+	} else {
+		/* It has just been removed, and lives by its charges soon. */
+		queued = false;
 		lose_event();
-		return;
 	}
-	bc_group_get(event.refuser);
-	if (queue_event(&event))
-		WRITE_ONCE(refusal->refuser->told, true);
+	/* The line for the log is for the next one, then. */
+	if (!queued && event.first)
+		atomic_set(told, 0);
 }
 
 static void queue_group_event(enum bc_genl_cmd cmd, struct bc_group *group,

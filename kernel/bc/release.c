@@ -6,7 +6,7 @@
  * A group is queued where it loses its last task or child, which is under siglock
  * most of the time. A work item runs the agents, one after the other, and waits only
  * until each has been started. The group may have got new tasks by then, or be gone.
- * Then nobody is told. If it gets tasks later still, the agent's rmdir(2) fails, which
+ * Then nobody is told, but when it becomes empty again. If it gets tasks later still, the agent's rmdir(2) fails, which
  * harms nobody; an agent that comes so late that another group has the name now may
  * remove that one, if it is empty.
  *
@@ -93,7 +93,7 @@ static void release_work_fn(struct work_struct *work)
 
 	while ((group = first_released())) {
 		/* A dead group is empty, too, but its path may be another's now. */
-		if (!READ_ONCE(group->dead) && bc_group_releasable(group))
+		if (!READ_ONCE(group->dead) && bc_group_release(group))
 			run_agent(group);
 		bc_group_put(group);
 	}

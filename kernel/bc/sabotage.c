@@ -41,6 +41,7 @@ static const char * const names[] = {
 	[BC_SABOTAGE_MEMBERSHIPS] = "memberships",
 	[BC_SABOTAGE_RELEASE] = "release",
 	[BC_SABOTAGE_USED] = "used",
+	[BC_SABOTAGE_MISSED] = "missed",
 	[BC_SABOTAGE_LEFTOVER] = "leftover",
 	[BC_SABOTAGE_LOST] = "lost",
 	[BC_SABOTAGE_TOLD] = "told",

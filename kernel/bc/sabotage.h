@@ -31,6 +31,7 @@ enum bc_sabotage {
 	BC_SABOTAGE_VETO,		/* after all have agreed, a move is refused */
 	BC_SABOTAGE_MEMBERSHIPS,	/* a move takes a task out of other hierarchies */
 	BC_SABOTAGE_RELEASE,		/* the release agent is not told */
+	BC_SABOTAGE_MISSED,		/* nor if a move is refused at that moment */
 	BC_SABOTAGE_USED,		/* a refused move counts as use */
 	BC_SABOTAGE_LEFTOVER,		/* the group of a failed clone stays */
 	BC_SABOTAGE_LOST,		/* lost events are not counted */

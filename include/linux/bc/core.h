@@ -7,6 +7,7 @@
 #ifndef _LINUX_BC_CORE_H
 #define _LINUX_BC_CORE_H
 
+#include <linux/atomic.h>
 #include <linux/bc/counter.h>
 #include <linux/bc/types.h>
 #include <linux/container_of.h>
@@ -39,7 +40,7 @@ struct bc_css {
 	struct bc_group		*group;
 	enum bc_controller_id	id;
 	bool			root;
-	bool			told;
+	atomic_t		told;
 };
 
 /**
@@ -51,9 +52,10 @@ struct bc_css {
  * @level: a root is 0
  * @dead: removed, and only kept by what refers to it. Protected by bc_mutex.
  * @notify_on_release: run the release agent when @releasable becomes true
- * @used: has had tasks or children, and has lost the last of them. Protected by
- *	css_group_lock, as are the next two.
- * @nr_css_groups: css_groups of it, that is, whether it has tasks
+ * @used: has lost tasks or children. Protected by css_group_lock, as are the next
+ *	three.
+ * @lost: has lost some since the release agent was told, or need not be
+ * @nr_css_groups: css_groups of it, that is, whether it has tasks, or a move on its way
  * @nr_children: groups one level down that are not dead
  * @refs: its directory, its children; after that, those of the controllers whose
  *	state is still in use, see css_offline() in struct bc_controller
@@ -74,6 +76,7 @@ struct bc_group {
 	bool			dead;
 	bool			notify_on_release;
 	bool			used;
+	bool			lost;
 	unsigned int		nr_css_groups;
 	unsigned int		nr_children;
 	refcount_t		refs;
@@ -179,7 +182,8 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  *	bc_mutex is held.
  * @post_clone: a group was made for a task that has got namespaces of its own
  *	(bc_clone()), and the task is about to be moved in: give @css what a task cannot
- *	do without. Returns 0 or an error, and then the group goes. May sleep.
+ *	do without. Returns 0 or an error other than -ESTALE, and then the group goes.
+ *	May sleep.
  * @barrier_hit: a charge was refused, or went on to the limit with a privilege,
  *	because of the barrier of this counter, which is below its limit (BC v6)
  * @limit_hit: a charge was refused because of the limit of this counter (BC v6)
@@ -237,6 +241,7 @@ bool bc_group_tryget(struct bc_group *group);
 struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b);
 size_t bc_group_path(struct bc_group *group, char *buf, size_t size);
 bool bc_group_releasable(struct bc_group *group);
+bool bc_group_release(struct bc_group *group);
 unsigned int bc_nr_css_groups(struct bc_group *group);
 
 struct bc_css *bc_item_css(struct config_item *item);

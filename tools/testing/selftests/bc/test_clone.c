@@ -633,6 +633,37 @@ TEST_F(clone, depth)
 	EXPECT_EQ(1, bc_children(self->dir, true));
 }
 
+#define CGROUP "/sys/fs/cgroup"
+
+static int refused_by_cgroup(void *arg)
+{
+	const char *dir = arg;
+
+	if (bc_write(CGROUP, "cgroup.subtree_control", "+pids") ||
+	    bc_mkdir(CGROUP, "bc-selftest"))
+		return 100;
+	if (bc_write(CGROUP, "bc-selftest/pids.max", "1") ||
+	    bc_write(CGROUP, "bc-selftest/cgroup.procs", "0"))
+		return 101;
+	if (bc_write(dir, "tasks", "0"))
+		return 102;
+	return -do_clone(CLONE_NEWUTS);
+}
+
+/* The pids controller of cgroups is asked when there is a group for the child already. */
+TEST_F(clone, refused_by_cgroup)
+{
+	int err = bc_in_child(refused_by_cgroup, self->dir);
+
+	bc_rmdir(CGROUP, "bc-selftest");
+	if (err == 100)
+		SKIP(return, "needs cgroup2 with pids in " CGROUP);
+	EXPECT_EQ(EAGAIN, err);
+	EXPECT_EQ(0, bc_children(self->dir, false));
+	EXPECT_EQ(0, bc_settle(self->dir, "numtasks/held", 0));
+	EXPECT_EQ(0, bc_get(self->dir, "numtasks/failcnt"));
+}
+
 /* A user can have a group made so, but it is not his. */
 static int unprivileged(void *arg)
 {

@@ -854,7 +854,7 @@ static int bind_as_user(void *arg)
 	bc_become(USER, GROUP);
 	if (bc_write(h, "controllers", "\n") != -EPERM)
 		return 1;
-	if (bc_user_namespace() || bc_write(h, "controllers", "\n") != -EPERM)
+	if (!bc_user_namespace() && bc_write(h, "controllers", "\n") != -EPERM)
 		return 2;
 	return write(fd, "\n", 1) == 1 ? 0 : 3;
 }

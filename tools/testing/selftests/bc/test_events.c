@@ -17,7 +17,6 @@
 #define USER		12345
 #define TRACING		"/sys/kernel/tracing"
 #define TOOL		"/bc/bc-events"
-#define HIERARCHIES	"/sys/kernel/config/bc_hierarchies"
 #define CHILD		"bc events child"
 
 #define BIT(a)		(1U << (a))
@@ -153,13 +152,6 @@ static int hear_rest(struct listener *l, const char *dir)
 	while ((ret = hear(l, &ev, 300)) > 0)
 		n += is_below(&ev, dir);
 	return ret ?: n;
-}
-
-static void become_user(void)
-{
-	if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
-	    setresuid(USER, USER, USER))
-		_exit(100);
 }
 
 static int drop_capabilities(void)
@@ -329,7 +321,7 @@ static int join(void *arg)
 
 static int join_as_user(void *arg)
 {
-	become_user();
+	bc_become(USER, USER);
 	return join(arg);
 }
 
@@ -343,7 +335,7 @@ static int join_as_own_root(void *arg)
 {
 	int ret = EPERM;
 
-	become_user();
+	bc_become(USER, USER);
 	prctl(PR_SET_DUMPABLE, 1);
 	if (!unshare(CLONE_NEWUSER))
 		ret = join(arg);
@@ -356,7 +348,7 @@ static int join_in_own_network(void *arg)
 	struct bc_genl genl;
 	int fd, err;
 
-	become_user();
+	bc_become(USER, USER);
 	prctl(PR_SET_DUMPABLE, 1);
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
 		return 0;	/* no such thing */
@@ -650,10 +642,10 @@ TEST_F_TIMEOUT(bc, other_hierarchy, 60)
 	pid_t pid;
 	int ret;
 
-	if (access(HIERARCHIES, F_OK))
+	if (access(BC_HIERARCHIES, F_OK))
 		SKIP(return, "no hierarchies in this kernel");
 	snprintf(name, sizeof(name), "events%d", getpid());
-	snprintf(dir, sizeof(dir), HIERARCHIES "/%s", name);
+	snprintf(dir, sizeof(dir), BC_HIERARCHIES "/%s", name);
 	ASSERT_EQ(0, mkdir(dir, 0755));
 	ASSERT_EQ(0, listen_to(&l, 1 << 20));
 	EXPECT_EQ(0, bc_mkdir(dir, name));
@@ -1342,7 +1334,7 @@ static int start_tool(struct tool *t, int user, ...)
 		dup2(out[1], 1);
 		dup2(err[1], 2);
 		if (user)
-			become_user();
+			bc_become(USER, USER);
 		execv(TOOL, (char **)argv);
 		_exit(127);
 	}

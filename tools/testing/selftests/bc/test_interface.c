@@ -362,4 +362,25 @@ TEST_F(bc, open_after_rmdir)
 	}
 }
 
+/* Wherever the offset is. */
+TEST_F(bc, pwrite)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	bc_path(path, self->dir, "tasks");
+	fd = open(path, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(1, pwrite(fd, "0", 1, 10));
+	EXPECT_EQ(1, bc_count(self->dir, "tasks", getpid()));
+	close(fd);
+	bc_path(path, self->dir, "numtasks/limit");
+	fd = open(path, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(2, pwrite(fd, "77", 2, 10));
+	EXPECT_EQ(77, bc_get(self->dir, "numtasks/limit"));
+	close(fd);
+	EXPECT_EQ(0, bc_write(BC_ROOT, "tasks", "0"));
+}
+
 TEST_HARNESS_MAIN

@@ -266,6 +266,40 @@ TEST_F(release, refused)
 	EXPECT_EQ(0, bc_rmdir(self->dir, "g"));
 }
 
+/* Two threads, for which there is no room. */
+static void knock(const char *dir)
+{
+	static pid_t pid, tid[1];
+
+	if (!pid)
+		pid = bc_spawn_threads(1, tid);
+	if (bc_write(dir, "g/tasks", "%d", pid) != -EAGAIN)
+		_exit(1);
+}
+
+/* The last task goes while another one is being refused, again and again. */
+TEST_F_TIMEOUT(release, refused_meanwhile, 120)
+{
+	pid_t knocker;
+	int i, status;
+
+	ASSERT_EQ(0, make(self->dir, "g"));
+	ASSERT_EQ(0, bc_write(self->dir, "g/numtasks/limit", "1"));
+	knocker = bc_background(knock, self->dir);
+	ASSERT_LT(0, knocker);
+	for (i = 1; i <= 60; i++) {
+		pid_t pid = bc_spawn();
+
+		ASSERT_EQ(0, bc_write(self->dir, "g/tasks", "%d", pid));
+		bc_reap(pid);
+		ASSERT_EQ(i, runs(self, "g", i));
+	}
+	/* It has not ended: it was refused each time. */
+	EXPECT_EQ(0, waitpid(knocker, &status, WNOHANG));
+	bc_reap(knocker);
+	EXPECT_EQ(0, bc_rmdir(self->dir, "g"));
+}
+
 TEST_F(release, last_exit)
 {
 	pid_t a = bc_spawn(), b = bc_spawn();

@@ -71,11 +71,15 @@ static int contained(void *arg)
 /* A container starts with room for ten: the controller's post_clone(). */
 TEST_F(bc, post_clone)
 {
+	long before;
+
 	if (unavailable())
 		SKIP(return, "%s", unavailable());
+	before = bc_get("/proc/sys/kernel", "bc_clone_on_unshare");
 	ASSERT_EQ(0, bc_write("/proc/sys/kernel", "bc_clone_on_unshare", "1"));
 	EXPECT_EQ(10, bc_in_child(contained, self->dir));
-	EXPECT_EQ(0, bc_write("/proc/sys/kernel", "bc_clone_on_unshare", "0"));
+	EXPECT_EQ(0, bc_write("/proc/sys/kernel", "bc_clone_on_unshare", "%ld",
+			      before));
 	EXPECT_EQ(1, bc_children(self->dir, true));
 }
 
