@@ -228,6 +228,7 @@ static struct css_group *css_group_get(struct bc_group **groups)
 
 static void css_group_put(struct css_group *cg)
 {
+	bool used;
 	int i;
 
 	if (!cg || refcount_dec_not_one(&cg->refs))
@@ -236,6 +237,8 @@ static void css_group_put(struct css_group *cg)
 	scoped_guard(spinlock_irqsave, &css_group_lock) {
 		if (!refcount_dec_and_test(&cg->refs))
 			return;
+		/* A move that was refused leaves no trace. */
+		used = cg->used || bc_sabotaged(BC_SABOTAGE_USED);
 		rhashtable_remove_fast(&css_groups, &cg->node, css_group_params);
 		for (i = 0; i < BC_MAX_HIERARCHIES; i++) {
 			struct bc_group *group = cg->groups[i];
@@ -243,9 +246,7 @@ static void css_group_put(struct css_group *cg)
 			if (!group)
 				continue;
 			group->nr_css_groups--;
-			/* A move that was refused leaves no trace. */
-			check_release(group, cg->used ||
-					     bc_sabotaged(BC_SABOTAGE_USED));
+			check_release(group, used);
 		}
 	}
 	kfree_rcu(cg, rcu);

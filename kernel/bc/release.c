@@ -6,9 +6,9 @@
  * A group is queued where it loses its last task or child, which is under siglock
  * most of the time. A work item runs the agents, one after the other, and waits only
  * until each has been started. The group may have got new tasks by then, or be gone.
- * Then nobody is told, but when it becomes empty again. If it gets tasks later still, the agent's rmdir(2) fails, which
- * harms nobody; an agent that comes so late that another group has the name now may
- * remove that one, if it is empty.
+ * Then nobody is told, until it becomes empty again. If it gets tasks later still, the
+ * agent's rmdir(2) fails, which harms nobody; an agent that comes so late that another
+ * group has the name now may remove that one, if it is empty.
  *
  * release_lock protects the list, and is innermost. agent_mutex protects the agents'
  * names, which are copied: nothing is held while a program is started.
