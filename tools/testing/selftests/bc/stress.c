@@ -495,7 +495,7 @@ static void tell(double seconds)
 
 int main(int argc, char **argv)
 {
-	double begin = now(), report = begin + 10, end;
+	double begin, report, end;
 	char path[PATH_MAX], file[64];
 	pid_t mover_pid, maker_pid;
 	unsigned int i;
@@ -505,7 +505,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s [SECONDS]\n", argv[0]);
 		return 2;
 	}
-	end = begin + (argc == 2 ? atoi(argv[1]) : 10);
 	setlinebuf(stdout);
 	(void)test_harness_run;		/* comes with the helpers */
 	printf("TAP version 13\n");
@@ -517,7 +516,7 @@ int main(int argc, char **argv)
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	groups = bc_live_groups();
+	groups = bc_settle(GROUPS, "groups", bc_live_groups());
 	if (shared == MAP_FAILED || bc_set_up(top, sizeof(top)) || make_other())
 		return 1;
 	for (i = 0; i < ARRAY_SIZE(resources); i++) {
@@ -525,6 +524,9 @@ int main(int argc, char **argv)
 		bc_write(top, file, "%d", 2 * resources[i].limit);
 	}
 
+	begin = now();
+	report = begin + 10;
+	end = begin + (argc == 2 ? atoi(argv[1]) : 10);
 	mover_pid = start(mover, 0);
 	maker_pid = start(maker, 0);
 	seed = 1;

@@ -183,12 +183,11 @@ TEST_F(object, stay)
 /* A group without a directory goes on paying, and is freed in the end. */
 TEST_F(object, outlive)
 {
-	long groups = bc_live_groups();
+	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
 	char a[96], b[96];
 	int i;
 
-	/* Those of the last test may be on their way out. */
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	/* Those of the last test have gone. What has been sabotaged stays for ever. */
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a/b"));
 	bc_path(a, self->dir, "a");
