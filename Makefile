@@ -8,7 +8,7 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stress kernel vm initramfs check bench-groups bench-paths tree refresh apply packages clean
+.PHONY: help demo test stress kernel vm initramfs check bench-groups tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
@@ -21,7 +21,6 @@ help:
 	@echo "               status in make's message ('lab/vm command' returns it)"
 	@echo 'make check     checkpatch --strict, W=1 and sparse over our files'
 	@echo 'make bench-groups   what mkdir, attach and rmdir cost next to 10,000 groups'
-	@echo 'make bench-paths    what open, socket, fork and so on cost, with groups and without'
 	@echo
 	@echo 'make tree      bring build/linux (source, patches, overlay) up to date'
 	@echo 'make refresh   turn the commits in build/linux back into patches/'
@@ -55,7 +54,7 @@ initramfs: tree
 vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
-demo bench-groups bench-paths: export VARIANT = default
+demo bench-groups: export VARIANT = default
 check stress: export VARIANT = debug
 
 demo: kernel initramfs
@@ -72,10 +71,6 @@ check: kernel
 
 bench-groups: kernel initramfs
 	@perf-scripts/groups
-
-bench-paths: kernel initramfs
-	@VARIANT=nobc lab/kernel
-	@perf-scripts/paths
 
 refresh:
 	@lab/tree refresh

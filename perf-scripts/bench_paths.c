@@ -1,24 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What system calls cost that make and free what beancounters count. In the lab's
- * deterministic guest a nanosecond is an instruction. perf-scripts/paths runs this
- * once a boot, and compares.
+ * What system calls cost that make and free what beancounters count, and what
+ * operations on groups cost. In the lab's deterministic guest a nanosecond is an
+ * instruction. perf-scripts/bench runs this once a boot, and compares; on-metal.sh
+ * runs it on a real machine.
  *
- * usage: bench_paths SITUATION
+ * usage: bench_paths [-n TIMES [-m]] SITUATION [PATH ...]
  *   none          as booted
  *   root          100 groups exist, and we are in none
- *   group[N]      in a group with limits on everything, N (1) levels deep
- *   open[N]       in a group without limits
+ *   group[N]      in a group without limits, N (1) levels deep
+ *   limited[N]    the same with limits on everything
+ *   otherN        limited, next to N other groups
+ *   hierN         limited, the controllers divided among N hierarchies
  *   pids, pids+memory, all   in a cgroup with these controllers, limits set; all is
- *                 pids, memory, cpu and cpuset
+ *                 pids, memory, cpu and cpuset; a number is the depth
+ *   both          all and limited
  *
- * Prints "PATH INSTRUCTIONS" for each path.
+ * Prints "PATH INSTRUCTIONS" for each path, or for those that are named: the median
+ * of 201 rounds. list is for one of 10,000 ids, walk for one that is not listed, and
+ * move for one of 1,000 threads, all the minimum of a few rounds. With -n, runs each
+ * TIMES more times, for a profiler, but these three; with -m, between two calls of
+ * getsid(2), by which that finds them, each round of these three as well. Groups
+ * (bench-*) stay when it ends.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +37,7 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -35,8 +47,13 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BC "/sys/kernel/config/bc"
+#define HIERARCHIES "/sys/kernel/config/bc_hierarchies"
 #define CGROUP "/sys/fs/cgroup"
-#define ROUNDS 30
+#define ALL "+pids +memory +cpu +cpuset"
+#define ROUNDS 201
+#define MEMBERS 10000
+#define THREADS 1000
+#define PAGE 4096
 
 static void die(const char *what)
 {
@@ -52,16 +69,37 @@ static long now(void)
 	return t.tv_sec * 1000000000L + t.tv_nsec;
 }
 
-/*
- * The paths
- */
-
 static int check(int fd, const char *what)
 {
 	if (fd < 0)
 		die(what);
 	return fd;
 }
+
+static void put(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = check(open(path, O_WRONLY), path);
+	if (write(fd, text, strlen(text)) < 0)
+		die(path);
+	close(fd);
+}
+
+/* Where a profiler is to begin and to end. */
+static int marked;
+
+static void mark(void)
+{
+	if (marked)
+		syscall(SYS_getsid, 0);
+}
+
+/*
+ * Paths that any process takes
+ */
 
 static void path_null(void)
 {
@@ -77,13 +115,21 @@ static void path_fork(void)
 	waitpid(check(pid, "fork"), NULL, 0);
 }
 
-static void path_vfork(void)
+static char self[PATH_MAX];
+
+/* This program again, which exits at once. */
+static void path_exec(void)
 {
 	pid_t pid = vfork();
+	int status;
 
-	if (pid == 0)
-		_exit(0);
-	waitpid(check(pid, "vfork"), NULL, 0);
+	if (pid == 0) {
+		execl(self, "exit", NULL);
+		_exit(1);
+	}
+	waitpid(check(pid, "vfork"), &status, 0);
+	if (status)
+		die("exec");
 }
 
 static void *nothing(void *arg)
@@ -147,15 +193,18 @@ static void path_watch(void)
 					 "inotify_add_watch"));
 }
 
+static char *region;
+
+/* At a place whose page table stays: its pages come from another path. */
 static void touch(size_t pages)
 {
-	size_t i, len = pages * 4096;
-	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
+	size_t i, len = pages * PAGE;
+	char *p = mmap(region + 16 * PAGE, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
 	if (p == MAP_FAILED)
 		die("mmap");
-	for (i = 0; i < len; i += 4096)
+	for (i = 0; i < len; i += PAGE)
 		p[i] = 1;
 	munmap(p, len);
 }
@@ -172,10 +221,10 @@ static void path_mmap16(void)
 
 static void path_brk(void)
 {
-	char *p = sbrk(4096);
+	char *p = sbrk(PAGE);
 
 	*p = 1;
-	sbrk(-4096);
+	sbrk(-PAGE);
 }
 
 static int file;
@@ -223,158 +272,9 @@ static void path_key(void)
 	syscall(SYS_keyctl, 9 /* unlink */, key, -2, 0, 0);
 }
 
-static const struct {
-	const char *name;
-	void (*fn)(void);
-	int times;
-} paths[] = {
-	{ "null",	path_null,	200 },
-	{ "fork",	path_fork,	5 },
-	{ "vfork",	path_vfork,	20 },
-	{ "pthread",	path_pthread,	20 },
-	{ "open",	path_open,	100 },
-	{ "pipe",	path_pipe,	100 },
-	{ "unix",	path_unix,	100 },
-	{ "udp",	path_udp,	100 },
-	{ "tcp",	path_tcp,	100 },
-	{ "epoll",	path_epoll,	100 },
-	{ "inotify",	path_inotify,	20 },
-	{ "watch",	path_watch,	20 },
-	{ "mmap1",	path_mmap1,	20 },
-	{ "mmap16",	path_mmap16,	5 },
-	{ "brk",	path_brk,	20 },
-	{ "fcntl",	path_fcntl,	100 },
-	{ "dgram",	path_dgram,	100 },
-	{ "signal",	path_signal,	100 },
-	{ "pty",	path_pty,	10 },
-	{ "key",	path_key,	20 },
-};
-
-/* The cheapest of several rounds: without timer ticks and RCU callbacks. */
-static long measure(void (*fn)(void), int times)
+/* What paths need, the same in all situations. */
+static void prepare(void)
 {
-	long best = 0;
-	int i, j;
-
-	for (i = 0; i < ROUNDS; i++) {
-		long start = now(), cost;
-
-		for (j = 0; j < times; j++)
-			fn();
-		cost = (now() - start) / times;
-		if (!best || cost < best)
-			best = cost;
-	}
-	return best;
-}
-
-/*
- * The situations
- */
-
-static void put(const char *dir, const char *name, const char *text)
-{
-	char path[4096];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = check(open(path, O_WRONLY), path);
-	if (write(fd, text, strlen(text)) < 0)
-		die(path);
-	close(fd);
-}
-
-/* High enough that nothing is refused, and low enough to be looked at. */
-static void set_limits(const char *dir)
-{
-	struct dirent *de;
-	char name[300];
-	DIR *d = opendir(dir);
-
-	while (d && (de = readdir(d))) {
-		if (strncmp(de->d_name, "num", 3))
-			continue;
-		snprintf(name, sizeof(name), "%s/limit", de->d_name);
-		put(dir, name, "100000");
-	}
-	if (d)
-		closedir(d);
-}
-
-static void enter_group(int levels, int limits)
-{
-	char dir[4096] = BC;
-	int i;
-
-	for (i = 0; i < levels; i++) {
-		strcat(dir, "/level");
-		check(mkdir(dir, 0755), dir);
-		if (limits)
-			set_limits(dir);
-	}
-	put(dir, "tasks", "0");
-}
-
-static void make_groups(int n)
-{
-	char dir[64];
-
-	while (n--) {
-		snprintf(dir, sizeof(dir), BC "/other%d", n);
-		check(mkdir(dir, 0755), dir);
-	}
-}
-
-static void enter_cgroup(const char *controllers, int levels)
-{
-	char dir[4096] = CGROUP;
-	int i;
-
-	for (i = 0; i < levels; i++) {
-		put(dir, "cgroup.subtree_control", controllers);
-		strcat(dir, "/level");
-		check(mkdir(dir, 0755), dir);
-		if (strstr(controllers, "pids"))
-			put(dir, "pids.max", "100000");
-		if (strstr(controllers, "memory"))
-			put(dir, "memory.max", "900000000");
-	}
-	put(dir, "cgroup.procs", "0");
-}
-
-static int enter(const char *what)
-{
-	int levels = 1;
-	char name[32];
-
-	if (sscanf(what, "%31[a-z+]%d", name, &levels) < 1 || levels < 1)
-		return -1;
-	if (!strcmp(name, "root"))
-		make_groups(100);
-	else if (!strcmp(name, "group"))
-		enter_group(levels, 1);
-	else if (!strcmp(name, "open"))
-		enter_group(levels, 0);
-	else if (!strcmp(name, "pids"))
-		enter_cgroup("+pids", levels);
-	else if (!strcmp(name, "pids+memory"))
-		enter_cgroup("+pids +memory", levels);
-	else if (!strcmp(name, "all"))
-		enter_cgroup("+pids +memory +cpu +cpuset", levels);
-	else if (strcmp(name, "none"))
-		return -1;
-	return 0;
-}
-
-int main(int argc, char **argv)
-{
-	size_t i;
-
-	if (argc != 2 || enter(argv[1])) {
-		fputs("usage: bench_paths SITUATION, see the source\n", stderr);
-		return 2;
-	}
-
 	instance = inotify_init();
 	file = check(open("/tmp/bench", O_RDWR | O_CREAT, 0600), "/tmp/bench");
 	check(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), "socketpair");
@@ -382,7 +282,483 @@ int main(int argc, char **argv)
 	sigaddset(&rt, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &rt, NULL);
 
-	for (i = 0; i < ARRAY_SIZE(paths); i++)
-		printf("%s %ld\n", paths[i].name, measure(paths[i].fn, paths[i].times));
+	/* 2 MB, which a page table is for, and only the first page remains. */
+	region = mmap(NULL, 1024 * PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (region == MAP_FAILED)
+		die("mmap");
+	region += -(unsigned long)region % (512 * PAGE);
+	munmap(region + PAGE, 511 * PAGE);
+	*region = 1;
+}
+
+/*
+ * Paths that manage groups
+ */
+
+/* Where the situation has its groups, and what the files are called there. */
+static struct {
+	const char *root, *tasks;
+	char held[300];
+} groups;
+
+static char *in_groups(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", groups.root, name);
+	return path;
+}
+
+static void path_attach(void)
+{
+	static int there;
+
+	there = !there;
+	put(in_groups(there ? "bench-there" : "bench-here"), groups.tasks, "0");
+}
+
+static void path_mkdir(void)
+{
+	char *probe = in_groups("bench-probe");
+
+	check(mkdir(probe, 0755), "mkdir");
+	check(rmdir(probe), "rmdir");
+}
+
+static void path_held(void)
+{
+	char buf[64];
+	int fd = check(open(groups.held, O_RDONLY), groups.held);
+
+	check(read(fd, buf, sizeof(buf)), groups.held);
+	close(fd);
+}
+
+static int sleeper(void *arg)
+{
+	for (;;)
+		pause();
+	return !arg;
+}
+
+/* Processes that share what can be shared, so that many have room. */
+static void start_members(pid_t *pids)
+{
+	int i, flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | SIGCHLD;
+	char *stacks = mmap(NULL, MEMBERS * PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (stacks == MAP_FAILED)
+		die("mmap");
+	put("/proc/sys/kernel", "threads-max", "65536");
+	for (i = 0; i < MEMBERS; i++)
+		pids[i] = check(clone(sleeper, stacks + (i + 1) * PAGE, flags, NULL),
+				"clone");
+}
+
+/* A task of 10,000 in a group, of which there are @listed in the one that we read. */
+static long list_tasks(const char *group, long listed)
+{
+	static pid_t pids[MEMBERS];
+	static char buf[65536];
+	long best = 0, start, ids;
+	ssize_t n;
+	int i, fd;
+
+	put(in_groups("bench-here"), groups.tasks, "0");
+	start_members(pids);
+	fd = check(open(strcat(strcat(in_groups(group), "/"), groups.tasks), O_RDONLY),
+		   groups.tasks);
+	for (i = 0; i < 3; i++) {
+		lseek(fd, 0, SEEK_SET);
+		ids = 0;
+		mark();
+		start = now();
+		while ((n = read(fd, buf, sizeof(buf))) > 0)
+			while (n--)
+				ids += buf[n] == '\n';
+		start = now() - start;
+		mark();
+		if (!best || start < best)
+			best = start;
+		if (ids != listed)
+			die("tasks: not all, or too many");
+	}
+	close(fd);
+	for (i = 0; i < MEMBERS; i++)
+		kill(pids[i], SIGKILL);
+	for (i = 0; i < MEMBERS; i++)
+		waitpid(pids[i], NULL, 0);
+	return best / MEMBERS;
+}
+
+/* We are in it, too. */
+static long list_id(void)
+{
+	return list_tasks("bench-here", MEMBERS + 1);
+}
+
+static long walk_pid(void)
+{
+	return list_tasks("bench-there", 0);
+}
+
+static void *sleeping_thread(void *arg)
+{
+	sleeper(arg);
+	return NULL;
+}
+
+/* A thread of a process that is moved. */
+static long move_thread(void)
+{
+	int ready[2], i;
+	pthread_attr_t attr;
+	pthread_t t;
+	long best = 0, start;
+	char pid[16], c;
+	pid_t child;
+
+	check(pipe(ready), "pipe");
+	child = check(fork(), "fork");
+	if (!child) {
+		pthread_attr_init(&attr);
+		pthread_attr_setstacksize(&attr, 8 * PAGE);
+		for (i = 1; i < THREADS; i++)
+			if (pthread_create(&t, &attr, sleeping_thread, NULL))
+				die("pthread_create");
+		if (write(ready[1], "", 1) != 1)
+			die("pipe");
+		sleeper(NULL);
+	}
+	if (read(ready[0], &c, 1) != 1)
+		die("pipe");
+	snprintf(pid, sizeof(pid), "%d", child);
+	for (i = 0; i < 9; i++) {
+		mark();
+		start = now();
+		put(in_groups(i % 2 ? "bench-here" : "bench-there"), groups.tasks, pid);
+		start = now() - start;
+		mark();
+		if (!best || start < best)
+			best = start;
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+	return best / THREADS;
+}
+
+enum needs { NOTHING, GROUPS, PATIENCE };
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+	int times;
+	enum needs needs;
+	long (*one)(void);
+} paths[] = {
+	{ .name = "null", .fn = path_null, .times = 200 },
+	{ .name = "fork", .fn = path_fork, .times = 5 },
+	{ .name = "exec", .fn = path_exec, .times = 5 },
+	{ .name = "pthread", .fn = path_pthread, .times = 20 },
+	{ .name = "open", .fn = path_open, .times = 100 },
+	{ .name = "pipe", .fn = path_pipe, .times = 100 },
+	{ .name = "unix", .fn = path_unix, .times = 100 },
+	{ .name = "udp", .fn = path_udp, .times = 100 },
+	{ .name = "tcp", .fn = path_tcp, .times = 100 },
+	{ .name = "epoll", .fn = path_epoll, .times = 100 },
+	{ .name = "inotify", .fn = path_inotify, .times = 20 },
+	{ .name = "watch", .fn = path_watch, .times = 20 },
+	{ .name = "mmap1", .fn = path_mmap1, .times = 20 },
+	{ .name = "mmap16", .fn = path_mmap16, .times = 5 },
+	{ .name = "brk", .fn = path_brk, .times = 20 },
+	{ .name = "fcntl", .fn = path_fcntl, .times = 100 },
+	{ .name = "dgram", .fn = path_dgram, .times = 100 },
+	{ .name = "signal", .fn = path_signal, .times = 100 },
+	{ .name = "pty", .fn = path_pty, .times = 10 },
+	{ .name = "key", .fn = path_key, .times = 20 },
+	{ .name = "attach", .fn = path_attach, .times = 2, .needs = GROUPS },
+	{ .name = "mkdir", .fn = path_mkdir, .times = 1, .needs = GROUPS },
+	{ .name = "held", .fn = path_held, .times = 20, .needs = GROUPS },
+	{ .name = "list", .needs = PATIENCE, .one = list_id },
+	{ .name = "walk", .needs = PATIENCE, .one = walk_pid },
+	{ .name = "move", .needs = PATIENCE, .one = move_thread },
+};
+
+static int compare(const void *a, const void *b)
+{
+	long x = *(const long *)a, y = *(const long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * The median of several rounds: timer ticks, and the RCU callbacks that come with
+ * them, hit few rounds only, and the first ones fill caches.
+ */
+static long measure(void (*fn)(void), int times)
+{
+	long cost[ROUNDS];
+	int i, j;
+
+	for (i = 0; i < ROUNDS; i++) {
+		long start = now();
+
+		for (j = 0; j < times; j++)
+			fn();
+		cost[i] = (now() - start) / times;
+	}
+	qsort(cost, ROUNDS, sizeof(cost[0]), compare);
+	return cost[ROUNDS / 2];
+}
+
+/*
+ * The situations
+ */
+
+/* High enough that nothing is refused, and low enough to be looked at. */
+static void set_limits(const char *dir)
+{
+	char name[300], path[PATH_MAX];
+	struct dirent *de;
+	DIR *d = opendir(dir);
+
+	while (d && (de = readdir(d))) {
+		if (de->d_name[0] == '.')
+			continue;
+		/* Not all controllers are counters. */
+		snprintf(name, sizeof(name), "%s/limit", de->d_name);
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		if (!access(path, F_OK))
+			put(dir, name, "100000");
+	}
+	if (d)
+		closedir(d);
+}
+
+static char me[16];
+
+static void enter_group(const char *root, int levels, int limits)
+{
+	char dir[PATH_MAX];
+	int i;
+
+	snprintf(dir, sizeof(dir), "%s", root);
+	for (i = 0; i < levels; i++) {
+		strcat(dir, "/bench-level");
+		check(mkdir(dir, 0755), dir);
+		if (limits)
+			set_limits(dir);
+	}
+	put(dir, "tasks", me);
+}
+
+static void make_groups(int n)
+{
+	char dir[64];
+
+	while (n--) {
+		snprintf(dir, sizeof(dir), BC "/bench-other%d", n);
+		check(mkdir(dir, 0755), dir);
+	}
+}
+
+/* Every n-th controller goes to the n-th hierarchy. */
+static void divide_controllers(int n)
+{
+	char list[4096], mine[4096], dir[64], *name, *rest;
+	int h, i, fd = check(open(BC "/controllers", O_RDONLY), BC "/controllers");
+	ssize_t len = check(read(fd, list, sizeof(list) - 1), BC "/controllers");
+
+	close(fd);
+	for (h = 1; h < n; h++) {
+		char copy[4096];
+
+		list[len] = 0;
+		memcpy(copy, list, len + 1);
+		mine[0] = 0;
+		rest = copy;
+		for (i = 0; (name = strsep(&rest, "\n ")); i++) {
+			if (i % n == h) {
+				strcat(mine, name);
+				strcat(mine, " ");
+			}
+		}
+		snprintf(dir, sizeof(dir), HIERARCHIES "/bench-%d", h);
+		check(mkdir(dir, 0755), dir);
+		put(dir, "controllers", mine);
+	}
+	enter_group(BC, 1, 1);
+	for (h = 1; h < n; h++) {
+		snprintf(dir, sizeof(dir), HIERARCHIES "/bench-%d", h);
+		enter_group(dir, 1, 1);
+	}
+}
+
+static void enter_cgroup(const char *controllers, int levels)
+{
+	char dir[PATH_MAX] = CGROUP;
+	int i;
+
+	for (i = 0; i < levels; i++) {
+		put(dir, "cgroup.subtree_control", controllers);
+		strcat(dir, "/bench-level");
+		check(mkdir(dir, 0755), dir);
+		if (strstr(controllers, "pids"))
+			put(dir, "pids.max", "100000");
+		if (strstr(controllers, "memory"))
+			put(dir, "memory.max", "900000000");
+	}
+	put(dir, "cgroup.procs", me);
+}
+
+static void enter(const char *kind, int n)
+{
+	if (!strcmp(kind, "root")) {
+		make_groups(100);
+	} else if (!strcmp(kind, "group") || !strcmp(kind, "limited")) {
+		enter_group(BC, n, *kind == 'l');
+	} else if (!strcmp(kind, "other")) {
+		enter_group(BC, 1, 1);
+		make_groups(n);
+	} else if (!strcmp(kind, "hier")) {
+		divide_controllers(n);
+	} else if (!strcmp(kind, "pids")) {
+		enter_cgroup("+pids", n);
+	} else if (!strcmp(kind, "pids+memory")) {
+		enter_cgroup("+pids +memory", n);
+	} else if (!strcmp(kind, "all")) {
+		enter_cgroup(ALL, n);
+	} else if (!strcmp(kind, "both")) {
+		enter_cgroup(ALL, n);
+		enter_group(BC, n, 1);
+	}
+}
+
+static const char * const kinds[] = {
+	"none", "root", "group", "limited", "other", "hier", "pids", "pids+memory", "all",
+	"both"
+};
+
+/* Two groups to move between, of the situation's kind. */
+static void make_two(const char *kind)
+{
+	int cgroup = !strncmp(kind, "pids", 4) || !strcmp(kind, "all");
+	struct dirent *de;
+	DIR *d;
+
+	groups.root = cgroup ? CGROUP : BC;
+	groups.tasks = cgroup ? "cgroup.procs" : "tasks";
+	check(mkdir(in_groups("bench-there"), 0755), "bench-there");
+	check(mkdir(in_groups("bench-here"), 0755), "bench-here");
+	if (cgroup) {
+		snprintf(groups.held, sizeof(groups.held), CGROUP "/bench-here/pids.current");
+		return;
+	}
+	if (strcmp(kind, "root") && strcmp(kind, "group")) {
+		set_limits(in_groups("bench-there"));
+		set_limits(in_groups("bench-here"));
+	}
+	/* The first controller that is a counter will do. */
+	d = opendir(in_groups("bench-here"));
+	while (d && (de = readdir(d))) {
+		snprintf(groups.held, sizeof(groups.held), BC "/bench-here/%s/held", de->d_name);
+		if (de->d_name[0] != '.' && !access(groups.held, F_OK))
+			break;
+	}
+	if (d)
+		closedir(d);
+}
+
+static int wanted(const char *name, char **names)
+{
+	if (!*names)
+		return 1;
+	while (*names)
+		if (!strcmp(name, *names++))
+			return 1;
+	return 0;
+}
+
+static void help(void)
+{
+	fputs("usage: bench_paths [-n TIMES [-m]] SITUATION [PATH ...], see the source\n", stderr);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	int c, i, j, n = 1, times = 0, persona = personality(0xffffffff);
+	enum needs has = NOTHING;
+	char kind[32];
+	pid_t pid;
+	long cost;
+
+	if (argc == 1 && !strcmp(argv[0], "exit"))
+		_exit(0);
+	check(readlink("/proc/self/exe", self, sizeof(self) - 1), "/proc/self/exe");
+	/* Where things are, and so how many page tables there are, is not to vary. */
+	if (!(persona & ADDR_NO_RANDOMIZE)) {
+		check(personality(persona | ADDR_NO_RANDOMIZE), "personality");
+		execv(self, argv);
+		die("exec");
+	}
+
+	while ((c = getopt(argc, argv, "+mn:")) != -1) {
+		if (c == 'm')
+			marked = 1;
+		else if (c == 'n')
+			times = atoi(optarg);
+		else
+			help();
+	}
+	if (optind == argc || times < 0 || sscanf(argv[optind], "%31[a-z+]%d", kind, &n) < 1)
+		help();
+	for (j = optind + 1; j < argc; j++) {
+		for (i = 0; i < (int)ARRAY_SIZE(paths); i++)
+			if (!strcmp(argv[j], paths[i].name))
+				break;
+		if (i == ARRAY_SIZE(paths))
+			help();
+	}
+	for (i = 0; i < (int)ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kind, kinds[i]))
+			break;
+	if (i == ARRAY_SIZE(kinds) || n < 1)
+		help();
+	if (strcmp(kind, "none"))
+		has = GROUPS;
+	if (n == 1 && (!strcmp(kind, "limited") || !strcmp(kind, "all")))
+		has = PATIENCE;
+
+	prepare();
+	/* By a child, so that in all situations our memory is the same: fork copies it. */
+	snprintf(me, sizeof(me), "%d", getpid());
+	pid = check(fork(), "fork");
+	if (!pid) {
+		enter(kind, n);
+		exit(0);
+	}
+	waitpid(pid, &c, 0);
+	if (c)
+		return 1;
+
+	for (i = 0; i < (int)ARRAY_SIZE(paths); i++) {
+		if (paths[i].needs > has || !wanted(paths[i].name, argv + optind + 1))
+			continue;
+		if (paths[i].needs && !groups.root)
+			make_two(kind);
+		cost = paths[i].one ? paths[i].one() : measure(paths[i].fn, paths[i].times);
+		printf("%s %ld\n", paths[i].name, cost);
+		fflush(stdout);
+		for (j = 0; paths[i].fn && j < times; j++) {
+			mark();
+			paths[i].fn();
+			mark();
+		}
+	}
 	return 0;
 }
