@@ -8,11 +8,13 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stress kernel vm initramfs check bench-groups tree refresh apply packages clean
+.PHONY: help demo test bench stress kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
 	@echo 'make test      everything that CI runs: KUnit, kselftests, static checks'
+	@echo 'make bench     what it costs, in instructions: build/bench/report.md, tables and plots'
+	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
 	@echo
 	@echo 'make kernel    build $(kernel_dir)/bzImage'
@@ -20,7 +22,6 @@ help:
 	@echo "make vm RUN='command'   run a command in the guest; fails if it does, with its"
 	@echo "               status in make's message ('lab/vm command' returns it)"
 	@echo 'make check     checkpatch --strict, W=1 and sparse over our files'
-	@echo 'make bench-groups   what mkdir, attach and rmdir cost next to 10,000 groups'
 	@echo
 	@echo 'make tree      bring build/linux (source, patches, overlay) up to date'
 	@echo 'make refresh   turn the commits in build/linux back into patches/'
@@ -54,7 +55,7 @@ initramfs: tree
 vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
-demo bench-groups: export VARIANT = default
+demo: export VARIANT = default
 check stress: export VARIANT = debug
 
 demo: kernel initramfs
@@ -69,8 +70,8 @@ stress: kernel initramfs
 check: kernel
 	@lab/check
 
-bench-groups: kernel initramfs
-	@perf-scripts/groups
+bench:
+	@perf-scripts/bench $(BENCH)
 
 refresh:
 	@lab/tree refresh

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What an open(2) costs that a beancounter refuses, next to one that it does not. In
- * the lab's deterministic guest a nanosecond is an instruction. perf-scripts/refused
+ * the lab's deterministic guest a nanosecond is an instruction. perf-scripts/bench
  * runs this with and without somebody who listens.
  *
  * usage: bench_refused
