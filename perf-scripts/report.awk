@@ -144,6 +144,7 @@ BEGIN {
 		"pty pty open + close;key add_key + unlink;" \
 		"attach attach self: open, write 0, close;mkdir mkdir + rmdir;" \
 		"held a counter: open, read, close;list list 10,000 tasks, an id;" \
+		"walk list an empty group beside 10,000 tasks, a task;" \
 		"move move 1,000 threads, a thread"
 	npaths = split(text, t, ";")
 	for (i = 1; i <= npaths; i++) {
