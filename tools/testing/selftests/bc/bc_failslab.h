@@ -40,11 +40,14 @@ static inline bool bc_fail_injected(int fd)
 	return yes;
 }
 
+/* From the 80th allocation on, only every so manieth fails: for what takes too long. */
+static int bc_fail_gap = 1;
+
 /*
- * Let the first allocation of @what fail, then the second, and so on, later on with
- * gaps, until it gets by without a failure. It ends with ENOMEM, or it succeeds because the
- * kernel could do without that allocation. After a failure, and after @undo,
- * all is as it was before: @undone says so.
+ * Let the first allocation of @what fail, then the second, and so on, until it gets by
+ * without a failure. It ends with ENOMEM, or it succeeds because the kernel could do without
+ * that allocation. After a failure, and after @undo, all is as it was before: @undone
+ * says so.
  */
 static inline void bc_fail_each(struct __test_metadata *_metadata,
 				int (*what)(const char *dir),
@@ -56,7 +59,7 @@ static inline void bc_fail_each(struct __test_metadata *_metadata,
 	int n, err, failed = 0;
 
 	ASSERT_LE(0, fd);
-	for (n = 1; n < 1000; n += n < 80 ? 1 : 9) {
+	for (n = 1; n < 1000; n += n < 80 ? 1 : bc_fail_gap) {
 		ASSERT_LT(0, bc_fail_nth(fd, n));
 		err = what(dir);
 		if (!bc_fail_injected(fd))

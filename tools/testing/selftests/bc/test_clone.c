@@ -938,6 +938,7 @@ TEST_F_TIMEOUT(clone, memory, 300)
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "0"));
+	bc_fail_gap = 9;
 	bc_fail_each(_metadata, fail_unshare, undo_unshare, undone, self->dir,
 		     "unshare");
 	bc_fail_each(_metadata, fail_clone, undo_clone, undone, self->dir, "clone");
