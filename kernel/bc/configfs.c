@@ -65,6 +65,7 @@ struct bc_dir {
 
 static struct bc_ctrl_dir root_ctrl[BC_NR_CONTROLLERS];
 static struct config_item_type ctrl_types[BC_NR_CONTROLLERS];
+static struct config_item_type root_ctrl_types[BC_NR_CONTROLLERS];
 static struct configfs_subsystem bc_subsys;
 static DEFINE_MUTEX(bind_mutex);
 
@@ -114,11 +115,16 @@ struct bc_group *bc_item_group(struct config_item *item)
 	return dir ? dir->group : &bc_default_hierarchy.root;
 }
 
-/*
- * What was written, without white space around it. A text with a NUL in it is
- * none.
+/**
+ * bc_copy_text - what was written to a file, without white space around it
+ * @page: what was written
+ * @count: how much
+ * @text: becomes the text, in what is returned
+ *
+ * Context: Process context. May sleep.
+ * Return: what to kfree(), or an ERR_PTR(): -EINVAL, there is a NUL in it; -ENOMEM.
  */
-static char *copy_text(const char *page, size_t count, char **text)
+char *bc_copy_text(const char *page, size_t count, char **text)
 {
 	char *buf;
 
@@ -129,6 +135,52 @@ static char *copy_text(const char *page, size_t count, char **text)
 		return ERR_PTR(-ENOMEM);
 	*text = strim(buf);
 	return buf;
+}
+
+/*
+ * For seq_operations of files that are one line: longer than a page, or with a writer
+ * who is to be judged by the opener's credentials.
+ */
+void *bc_line_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos ? NULL : pos;
+}
+
+void *bc_line_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return NULL;
+}
+
+void bc_line_stop(struct seq_file *m, void *v)
+{
+}
+
+/**
+ * bc_parse_bool - what was written to a file that is on or off
+ * @page: what was written
+ * @count: how much
+ * @val: becomes what it says
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL, it is not 0 or 1; -ERANGE, not by far; -ENOMEM.
+ */
+int bc_parse_bool(const char *page, size_t count, bool *val)
+{
+	unsigned int number;
+	char *buf, *text;
+	int err;
+
+	buf = bc_copy_text(page, count, &text);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	err = kstrtouint(text, 10, &number);
+	kfree(buf);
+	if (!err && number > 1)
+		err = -EINVAL;
+	if (!err)
+		*val = number;
+	return err;
 }
 
 /*
@@ -161,7 +213,7 @@ static int parse_amount(const char *page, size_t count, unsigned long *amount)
 	size_t len;
 	int err;
 
-	buf = copy_text(page, count, &text);
+	buf = bc_copy_text(page, count, &text);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 
@@ -329,6 +381,9 @@ static void __init init_ctrl_types(void)
 		ctrl_types[i].ct_item_ops = &bc_ctrl_dir_item_ops;
 		ctrl_types[i].ct_attrs = bc_controllers[i]->attrs ?: bc_res_attrs;
 		ctrl_types[i].ct_owner = THIS_MODULE;
+		root_ctrl_types[i] = ctrl_types[i];
+		if (bc_controllers[i]->root_attrs)
+			root_ctrl_types[i].ct_attrs = bc_controllers[i]->root_attrs;
 	}
 }
 
@@ -414,7 +469,7 @@ static ssize_t attach(struct config_item *item, const char *page, size_t count,
 	char *buf, *text;
 	int pid, err;
 
-	buf = copy_text(page, count, &text);
+	buf = bc_copy_text(page, count, &text);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	err = kstrtoint(text, 10, &pid);
@@ -459,18 +514,6 @@ static ssize_t bc_dir_id_show(struct config_item *item, char *page)
 	return sysfs_emit(page, "%llu\n", to_bc_group(item)->id);
 }
 
-/* For files of one line whose writer is to be judged by the opener's credentials. */
-static void *line_start(struct seq_file *m, loff_t *pos)
-{
-	return *pos ? NULL : pos;
-}
-
-static void *line_next(struct seq_file *m, void *v, loff_t *pos)
-{
-	++*pos;
-	return NULL;
-}
-
 static int controllers_show(struct seq_file *m, void *v)
 {
 	struct bc_hierarchy *h = to_bc_group(configfs_seq_item(m))->hierarchy;
@@ -487,9 +530,9 @@ static int controllers_show(struct seq_file *m, void *v)
 }
 
 static const struct seq_operations controllers_seq_ops = {
-	.start	= line_start,
-	.next	= line_next,
-	.stop	= list_stop,
+	.start	= bc_line_start,
+	.next	= bc_line_next,
+	.stop	= bc_line_stop,
 	.show	= controllers_show,
 };
 
@@ -509,17 +552,10 @@ static ssize_t bc_dir_notify_on_release_show(struct config_item *item, char *pag
 static ssize_t bc_dir_notify_on_release_store(struct config_item *item,
 					      const char *page, size_t count)
 {
-	unsigned int val;
-	char *buf, *text;
+	bool val;
 	int err;
 
-	buf = copy_text(page, count, &text);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	err = kstrtouint(text, 10, &val);
-	kfree(buf);
-	if (!err && val > 1)
-		err = -EINVAL;
+	err = bc_parse_bool(page, count, &val);
 	if (err)
 		return err;
 	WRITE_ONCE(to_bc_group(item)->notify_on_release, val);
@@ -556,9 +592,9 @@ static int agent_show(struct seq_file *m, void *v)
 }
 
 static const struct seq_operations agent_seq_ops = {
-	.start	= line_start,
-	.next	= line_next,
-	.stop	= list_stop,
+	.start	= bc_line_start,
+	.next	= bc_line_next,
+	.stop	= bc_line_stop,
 	.show	= agent_show,
 };
 
@@ -641,7 +677,7 @@ static ssize_t controllers_store(struct config_item *item, const char *page,
 	/* It takes them away from others. */
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	buf = copy_text(page, count, &text);
+	buf = bc_copy_text(page, count, &text);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	while (!err && (name = strsep(&text, " \t\n"))) {
@@ -792,7 +828,8 @@ static void add_ctrl_dir(struct config_group *cg, struct bc_dir *dir,
 	ctrl->css = css;
 	ctrl->controller = bc_controllers[id];
 	config_group_init_type_name(&ctrl->cg, bc_controllers[id]->name,
-				    &ctrl_types[id]);
+				    css->root ? &root_ctrl_types[id] :
+						&ctrl_types[id]);
 	configfs_add_default_group(&ctrl->cg, cg);
 }
 

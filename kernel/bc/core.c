@@ -74,6 +74,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "event.h"
 #include "release.h"
@@ -88,6 +89,9 @@ const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS] = {
 
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
+
+/* Never off again: a fork that has begun before may need it at its end. */
+DEFINE_STATIC_KEY_FALSE(bc_fork_key);
 
 struct bc_hierarchy bc_default_hierarchy;
 
@@ -127,6 +131,31 @@ void bc_lock(void)
 void bc_unlock(void)
 {
 	mutex_unlock(&bc_mutex);
+}
+
+#ifdef CONFIG_LOCKDEP
+/**
+ * bc_lock_is_held - is bc_lock() held? For assertions.
+ *
+ * Return: false only if it is certainly not.
+ */
+bool bc_lock_is_held(void)
+{
+	return lockdep_is_held(&bc_mutex);
+}
+#endif
+
+/**
+ * bc_want_fork - have fork() in struct bc_controller called from now on
+ *
+ * To be called before something is done to the tasks of a group that new ones are not
+ * to miss. Cannot be undone.
+ *
+ * Context: Process context. May sleep.
+ */
+void bc_want_fork(void)
+{
+	static_branch_enable(&bc_fork_key);
 }
 
 /*
@@ -620,6 +649,57 @@ static bool move_tasks(struct move *move, int *err)
 	return done;
 }
 
+/* A process, or one thread, has moved to @group, and perhaps on since. */
+static void post_attach(struct bc_group *group, struct task_struct *task, bool process)
+{
+	unsigned long controllers = READ_ONCE(group->hierarchy->controllers);
+	int id;
+
+	might_sleep();
+	for_each_set_bit(id, &controllers, BC_NR_CONTROLLERS) {
+		if (bc_controllers[id]->post_attach)
+			bc_controllers[id]->post_attach(task, process);
+	}
+}
+
+/*
+ * Move the process, or the thread, that @pid is. Returns the task with a reference; NULL if
+ * it was there already.
+ */
+static struct task_struct *move_pid(struct bc_group *group, pid_t pid, bool process,
+				    int (*may_write)(struct bc_group *group))
+{
+	bool done = false;
+	int err;
+
+	guard(mutex)(&bc_mutex);
+
+	if (group->dead)
+		return ERR_PTR(-ENOENT);
+
+	/*
+	 * A task without a siglock has been reaped. But if it was the leader of
+	 * a process, and another thread has called exec, the pid is now that
+	 * thread's: look again. A reaped task is not found a second time.
+	 */
+	do {
+		struct move move = { .group = group, .tset.process = process };
+		struct task_struct *task = find_task(pid);
+
+		if (!task)
+			return ERR_PTR(-ESRCH);
+		move.tset.task = task;
+		err = check_move(&move, may_write);
+		done = err || move_tasks(&move, &err);
+		if (done && !err && move.moved) {
+			bc_event_attach(group, task);
+			return task;
+		}
+		put_task_struct(task);
+	} while (!done);
+	return ERR_PTR(err);
+}
+
 /**
  * bc_attach - move a process, or one thread, to a group
  * @group: the group
@@ -644,33 +724,13 @@ static bool move_tasks(struct move *move, int *err)
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group))
 {
-	bool done = false;
-	int err;
+	struct task_struct *task = move_pid(group, pid, process, may_write);
 
-	guard(mutex)(&bc_mutex);
-
-	if (group->dead)
-		return -ENOENT;
-
-	/*
-	 * A task without a siglock has been reaped. But if it was the leader of
-	 * a process, and another thread has called exec, the pid is now that
-	 * thread's: look again. A reaped task is not found a second time.
-	 */
-	while (!done) {
-		struct move move = { .group = group, .tset.process = process };
-		struct task_struct *task = find_task(pid);
-
-		if (!task)
-			return -ESRCH;
-		move.tset.task = task;
-		err = check_move(&move, may_write);
-		done = err || move_tasks(&move, &err);
-		if (done && !err && move.moved)
-			bc_event_attach(group, task);
-		put_task_struct(task);
-	}
-	return err;
+	if (IS_ERR_OR_NULL(task))
+		return PTR_ERR(task);
+	post_attach(group, task, process);
+	put_task_struct(task);
+	return 0;
 }
 
 /**
@@ -688,18 +748,21 @@ int bc_attach_down(struct bc_group *group, struct task_struct *task)
 	struct move move = { .group = group, .tset.task = task };
 	int err;
 
-	guard(mutex)(&bc_mutex);
-
-	if (group->dead)
-		return -ESTALE;
-	scoped_guard(rcu) {
-		if (bc_task_group(task, group->hierarchy) != group->parent)
+	scoped_guard(mutex, &bc_mutex) {
+		if (group->dead)
 			return -ESTALE;
+		scoped_guard(rcu) {
+			if (bc_task_group(task, group->hierarchy) != group->parent)
+				return -ESTALE;
+		}
+		if (!move_tasks(&move, &err))
+			return -ESRCH;
+		if (!err)
+			bc_event_attach(group, task);
 	}
-	if (!move_tasks(&move, &err))
-		return -ESRCH;
-	if (!err)
-		bc_event_attach(group, task);
+	/* One that is being created comes to bc_post_fork(). */
+	if (!err && task == current)
+		post_attach(group, task, false);
 	return err;
 }
 
@@ -774,6 +837,20 @@ int __bc_fork(struct task_struct *p)
 	attach(&tset);
 	set_css_group(p, task_css_group(current));
 	return 0;
+}
+
+void __bc_post_fork(struct task_struct *p)
+{
+	int id;
+
+	if (bc_sabotaged(BC_SABOTAGE_LATE))
+		return;
+	/* Linked, then looked at what to be. Pairs with bc_task_iter_start(). */
+	smp_mb();
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		if (bc_controllers[id]->fork)
+			bc_controllers[id]->fork(p);
+	}
 }
 
 void __bc_exit(struct task_struct *tsk)
@@ -859,31 +936,86 @@ pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads)
 }
 
 /**
- * bc_group_next_task - iterate over the threads of a group
- * @group: the group, to which the caller has a reference
- * @prev: the one before, NULL for the first; its reference is dropped
+ * bc_task_iter_start - walk over tasks that are there now, and sleep between them
+ * @iter: the walk, which has to go on until bc_task_iter_next() returns NULL
+ * @process: a task of the process to be walked over, which the caller keeps from being
+ *	freed; NULL for the tasks of all processes
  *
- * Threads that come or go meanwhile may be left out. One that calls exec takes its
- * process's id, and may be met twice. With bc_lock() held, none comes but by fork,
- * as a child of one that is there.
+ * Each thread that is there all the time is met, some perhaps more than once, and calls
+ * of exec do not hide any. Threads that are started from now on are left out: with
+ * bc_want_fork(), they come to the controller's fork() themselves, and see what was
+ * written before this call. Without that, walks in a process that creates threads all the
+ * time might not end.
  *
- * Context: Process context. May sleep.
- * Return: the next one, with a reference, or NULL.
+ * Context: Any.
  */
-struct task_struct *bc_group_next_task(struct bc_group *group,
+void bc_task_iter_start(struct bc_task_iter *iter, struct task_struct *process)
+{
+	iter->process = process;
+	iter->task = NULL;
+	/* What was written has to be seen by who is not met. See __bc_post_fork(). */
+	smp_mb();
+	iter->before = ktime_get_ns();
+}
+
+/* The thread after @prev in its process, or the first one there. */
+static struct task_struct *iter_thread(const struct bc_task_iter *iter,
+				       struct task_struct *process,
 				       struct task_struct *prev)
 {
 	struct task_struct *task;
+
+	/*
+	 * When it is not in the list any more, nobody knows what came after it.
+	 * Starting again ends, as it takes a thread's death each time, and those that
+	 * are born meanwhile do not count.
+	 */
+	if (prev && pid_alive(prev))
+		task = __next_thread(prev);
+	else
+		task = list_first_or_null_rcu(&process->signal->thread_head,
+					      struct task_struct, thread_node);
+	while (task && task->start_time >= iter->before)
+		task = __next_thread(task);
+	return task;
+}
+
+/**
+ * bc_task_iter_next - go on
+ * @iter: the walk
+ *
+ * Context: Process context. May sleep.
+ * Return: the next task, which is there until the next call, or NULL at the end.
+ */
+struct task_struct *bc_task_iter_next(struct bc_task_iter *iter)
+{
+	struct task_struct *prev = iter->task, *task = NULL, *leader;
+	struct pid *pid;
 	pid_t nr = 1;
 
 	might_sleep();
-	if (prev) {
-		nr = READ_ONCE(prev->pid) + 1;
-		put_task_struct(prev);
+	cond_resched();
+	rcu_read_lock();
+	if (iter->process) {
+		task = iter_thread(iter, iter->process, prev);
+	} else if (prev) {
+		task = iter_thread(iter, prev, prev);
+		nr = prev->tgid + 1;
 	}
-	guard(rcu)();
-	task = find_member(group, &nr, &init_pid_ns, true);
-	return task ? get_task_struct(task) : NULL;
+	/* By process: exec gives a thread's id away, never that of the process. */
+	while (!task && !iter->process && (pid = find_ge_pid(nr, &init_pid_ns))) {
+		nr = pid_nr(pid) + 1;
+		leader = pid_task(pid, PIDTYPE_TGID);
+		if (leader)
+			task = iter_thread(iter, leader, NULL);
+		else if (nr % 64 == 0)
+			cond_resched_rcu();
+	}
+	iter->task = task ? get_task_struct(task) : NULL;
+	rcu_read_unlock();
+	if (prev)
+		put_task_struct(prev);
+	return task;
 }
 
 /*

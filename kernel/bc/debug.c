@@ -5,7 +5,8 @@
  *
  * What a developer should know:
  *
- * - taskcount is counted by walking the tasks, exiting ones left out.
+ * - taskcount is counted by walking the tasks, exiting ones left out. While threads exit,
+ *   others of their process may be counted twice.
  * - bc_refcount is what keeps the group: its directory, its children, and whoever looks
  *   at it. Tasks and charged objects hold no references.
  * - current_css_group is that of the reading task, wherever it is: a number that stands
@@ -38,11 +39,16 @@ static void debug_free(struct bc_css *css)
 static ssize_t bc_debug_taskcount_show(struct config_item *item, char *page)
 {
 	struct bc_group *group = bc_item_group(item);
-	struct task_struct *task = NULL;
+	struct task_struct *task;
+	struct bc_task_iter iter;
 	unsigned long n = 0;
 
-	while ((task = bc_group_next_task(group, task)))
-		n++;
+	bc_task_iter_start(&iter, NULL);
+	while ((task = bc_task_iter_next(&iter))) {
+		guard(rcu)();
+		n += bc_task_group(task, group->hierarchy) == group &&
+		     !(task->flags & PF_EXITING);
+	}
 	return sysfs_emit(page, "%lu\n", n);
 }
 

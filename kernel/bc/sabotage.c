@@ -45,6 +45,10 @@ static const char * const names[] = {
 	[BC_SABOTAGE_LEFTOVER] = "leftover",
 	[BC_SABOTAGE_LOST] = "lost",
 	[BC_SABOTAGE_TOLD] = "told",
+	[BC_SABOTAGE_RUNTIME] = "runtime",
+	[BC_SABOTAGE_NARROW] = "narrow",
+	[BC_SABOTAGE_RULES] = "rules",
+	[BC_SABOTAGE_LATE] = "late",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

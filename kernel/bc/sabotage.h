@@ -36,6 +36,10 @@ enum bc_sabotage {
 	BC_SABOTAGE_LEFTOVER,		/* the group of a failed clone stays */
 	BC_SABOTAGE_LOST,		/* lost events are not counted */
 	BC_SABOTAGE_TOLD,		/* every refusal is logged */
+	BC_SABOTAGE_RUNTIME,		/* groups above do not learn of run time */
+	BC_SABOTAGE_NARROW,		/* sets of CPUs and nodes restrict nobody */
+	BC_SABOTAGE_RULES,		/* sets may be anything */
+	BC_SABOTAGE_LATE,		/* who was late does not learn what it has missed */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -25,6 +25,7 @@
 struct bc_hierarchy;
 struct config_item;
 struct configfs_attribute;
+struct seq_file;
 
 /**
  * struct bc_css - what one controller keeps for one group
@@ -154,6 +155,23 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
 				    enum bc_controller_id id);
 
 /**
+ * struct bc_task_iter - a walk over tasks that may sleep
+ * @process: the process that is walked over; NULL: all processes
+ * @task: where it is, with a reference; NULL before the first
+ * @before: who was started later is left out
+ *
+ * See bc_task_iter_start().
+ */
+struct bc_task_iter {
+	struct task_struct	*process;
+	struct task_struct	*task;
+	u64			before;
+};
+
+void bc_task_iter_start(struct bc_task_iter *iter, struct task_struct *process);
+struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
+
+/**
  * struct bc_controller - a controller
  * @name: of its directory in each group; below 20 characters
  * @batch: how much credit a CPU takes at once, see bc_counter_init(); 0 for counters
@@ -161,6 +179,7 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  * @attrs: the files in its directory, ended by NULL; their callbacks find the state
  *	with bc_item_css(). NULL: the files of a counter, and the state is a
  *	struct bc_resource, which bc_resource_alloc() and its like make and free.
+ * @root_attrs: the files in its directory of a root; NULL: the same
  * @css_alloc: make the state for a new group. @parent is that of the group one
  *	level up, NULL for a root. Returns it or an ERR_PTR(). May sleep; bc_mutex is
  *	held.
@@ -173,9 +192,15 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  *	Returns 0 or an error, and then has changed nothing.
  * @cancel_attach: undo @can_attach, another controller has refused
  * @attach: they move now: uncharge the groups where they still are
+ * @post_attach: a process, or only this one thread, has moved: make the tasks what they
+ *	are to be in the groups where they find themselves now, which others may have
+ *	changed again. No lock is held; may sleep.
  * @can_fork: may the group have one more task, @p, which nobody sees yet?
  *	Charges for it. Returns 0 or an error. May sleep.
  * @cancel_fork: undo @can_fork, the fork has failed later
+ * @fork: a new task can be seen by everybody, and does not run yet; it may have missed
+ *	what was done to all tasks of its group meanwhile. No lock is held; may sleep.
+ *	Only called after bc_want_fork().
  * @exit: a task of the group has been reaped
  * @bind: the controller was bound to another hierarchy: @root is its state for the
  *	root group, which is that hierarchy's now. There is no other group. May sleep;
@@ -192,13 +217,14 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
  *
  * The attach callbacks and @exit run under the siglock of the tasks' thread
  * group, with interrupts off; @barrier_hit and @limit_hit wherever the charge was made,
- * and may not sleep. @can_fork, @cancel_fork and @exit are not called for a root. All but
- * @css_alloc and @css_free are optional.
+ * and may not sleep. @can_fork, @cancel_fork and @exit are not called for a root,
+ * @post_attach and @fork are. All but @css_alloc and @css_free are optional.
  */
 struct bc_controller {
 	const char	*name;
 	unsigned int	batch;
 	struct configfs_attribute	**attrs;
+	struct configfs_attribute	**root_attrs;
 	struct bc_css	*(*css_alloc)(const struct bc_controller *controller,
 				      struct bc_css *parent);
 	void		(*css_offline)(struct bc_css *css);
@@ -206,8 +232,10 @@ struct bc_controller {
 	int		(*can_attach)(const struct bc_taskset *tset);
 	void		(*cancel_attach)(const struct bc_taskset *tset);
 	void		(*attach)(const struct bc_taskset *tset);
+	void		(*post_attach)(struct task_struct *task, bool process);
 	int		(*can_fork)(struct bc_css *css, struct task_struct *p);
 	void		(*cancel_fork)(struct bc_css *css, struct task_struct *p);
+	void		(*fork)(struct task_struct *p);
 	void		(*exit)(struct bc_css *css, struct task_struct *tsk);
 	void		(*bind)(struct bc_css *root);
 	int		(*post_clone)(struct bc_css *css);
@@ -246,13 +274,25 @@ unsigned int bc_nr_css_groups(struct bc_group *group);
 
 struct bc_css *bc_item_css(struct config_item *item);
 struct bc_group *bc_item_group(struct config_item *item);
+char *bc_copy_text(const char *page, size_t count, char **text);
+int bc_parse_bool(const char *page, size_t count, bool *val);
+void *bc_line_start(struct seq_file *m, loff_t *pos);
+void *bc_line_next(struct seq_file *m, void *v, loff_t *pos);
+void bc_line_stop(struct seq_file *m, void *v);
 
 void bc_lock(void);
 void bc_unlock(void);
+#ifdef CONFIG_LOCKDEP
+bool bc_lock_is_held(void);
+#else
+static inline bool bc_lock_is_held(void)
+{
+	return true;
+}
+#endif
+void bc_want_fork(void);
 struct bc_group *bc_group_next_descendant(struct bc_group *pos,
 					  struct bc_group *top);
-struct task_struct *bc_group_next_task(struct bc_group *group,
-				       struct task_struct *prev);
 
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group));

@@ -28,9 +28,13 @@ struct seq_file;
 /* On while there is any group besides the root, the nameless ones included. */
 extern struct static_key_false_deferred bc_enabled_key;
 
+/* On when some controller wants to see new tasks, see bc_want_fork(). */
+extern struct static_key_false bc_fork_key;
+
 int __bc_can_fork(struct task_struct *p);
 void __bc_cancel_fork(struct task_struct *p);
 int __bc_fork(struct task_struct *p);
+void __bc_post_fork(struct task_struct *p);
 void __bc_exit(struct task_struct *tsk);
 int __bc_unshare(void);
 int __bc_clone_fork(struct task_struct *p, struct bc_group **made);
@@ -119,6 +123,24 @@ static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 }
 
 /**
+ * bc_post_fork - let a new task catch up with its group
+ * @p: the new task, which everybody can see, and which does not run yet
+ * @clone_flags: as given to clone()
+ *
+ * Who goes through all tasks, to give them new CPUs, say, does not see one that is not
+ * linked yet. Nor does bc_fork() do such things, which may sleep; a thread may have got
+ * to the root by it.
+ *
+ * Context: Process context. May sleep.
+ */
+static inline void bc_post_fork(struct task_struct *p, u64 clone_flags)
+{
+	if (static_branch_unlikely(&bc_fork_key) &&
+	    (rcu_access_pointer(p->css_group) || (clone_flags & CLONE_THREAD)))
+		__bc_post_fork(p);
+}
+
+/**
  * bc_exit - take a task out of its group
  * @tsk: the task, which has just been unlinked from its thread group
  *
@@ -166,6 +188,8 @@ static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 {
 	return 0;
 }
+
+static inline void bc_post_fork(struct task_struct *p, u64 clone_flags) { }
 
 static inline void bc_exit(struct task_struct *tsk) { }
 
