@@ -40,6 +40,8 @@ BC_CONTROLLER(numtcpsock)
 BC_CONTROLLER(numothersock)
 #endif
 
+BC_CONTROLLER(cpuacct)
+
 #ifdef CONFIG_BC_DEBUG
 BC_CONTROLLER(debug)
 #endif

@@ -21,8 +21,8 @@ static const struct file_mode group_files[] = {
 /* Which of them there are depends on the kernel's configuration. */
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
-	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "debug",
-	"numtickets",
+	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "cpuacct", "cpuset",
+	"nodeset", "debug", "numtickets",
 };
 
 static const struct file_mode resource_files[] = {
@@ -40,6 +40,32 @@ static const struct file_mode debug_files[] = {
 	{ "current_css_group",		S_IFREG | 0444 },
 	{ "current_css_group_refcount",	S_IFREG | 0444 },
 	{ "css_groups",			S_IFREG | 0444 },
+};
+
+static const struct file_mode cpuacct_files[] = {
+	{ "usage",		S_IFREG | 0644 },
+	{ "user",		S_IFREG | 0444 },
+	{ "system",		S_IFREG | 0444 },
+	{ "usage_percpu",	S_IFREG | 0444 },
+	{ "load",		S_IFREG | 0444 },
+};
+
+static const struct file_mode cpuset_files[] = {
+	{ "cpus",		S_IFREG | 0644 },
+	{ "effective_cpus",	S_IFREG | 0444 },
+	{ "cpu_exclusive",	S_IFREG | 0644 },
+};
+
+/* The last one is only in the roots. */
+static const struct file_mode nodeset_files[] = {
+	{ "mems",			S_IFREG | 0644 },
+	{ "effective_mems",		S_IFREG | 0444 },
+	{ "mem_exclusive",		S_IFREG | 0644 },
+	{ "memory_migrate",		S_IFREG | 0644 },
+	{ "memory_pressure",		S_IFREG | 0444 },
+	{ "memory_spread_page",		S_IFREG | 0644 },
+	{ "memory_spread_slab",		S_IFREG | 0644 },
+	{ "memory_pressure_enabled",	S_IFREG | 0644 },
 };
 
 static void check_files(struct __test_metadata *_metadata, const char *dir,
@@ -74,14 +100,31 @@ static void check_files(struct __test_metadata *_metadata, const char *dir,
 static void check_controller(struct __test_metadata *_metadata, const char *dir,
 			     const char *name)
 {
+	static const struct {
+		const char *name;
+		const struct file_mode *files;
+		size_t n, n_root;
+	} others[] = {
+#define OTHER(name, n) { #name, name##_files, n, ARRAY_SIZE(name##_files) }
+		OTHER(debug, ARRAY_SIZE(debug_files)),
+		OTHER(cpuacct, ARRAY_SIZE(cpuacct_files)),
+		OTHER(cpuset, ARRAY_SIZE(cpuset_files)),
+		OTHER(nodeset, ARRAY_SIZE(nodeset_files) - 1),
+#undef OTHER
+	};
 	char path[PATH_MAX];
+	size_t i;
 
 	bc_path(path, dir, name);
-	if (!strcmp(name, "debug"))
-		check_files(_metadata, path, debug_files, ARRAY_SIZE(debug_files));
-	else
-		check_files(_metadata, path, resource_files,
-			    ARRAY_SIZE(resource_files));
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		if (!strcmp(name, others[i].name)) {
+			check_files(_metadata, path, others[i].files,
+				    strcmp(dir, BC_ROOT) ? others[i].n :
+							   others[i].n_root);
+			return;
+		}
+	}
+	check_files(_metadata, path, resource_files, ARRAY_SIZE(resource_files));
 }
 
 TEST_F(bc, files)
