@@ -52,6 +52,10 @@ used		test_release	release.refused
 leftover	test_clone	clone.refused_by_cgroup
 lost		test_events	bc.storm
 told		test_events	bc.log
+runtime		test_cpuacct	bc.nested
+narrow		test_cpuset	sets.move
+rules		test_cpuset	sets.subset
+late		test_cpuset	sets.storm_of_threads
 "
 
 if [ ! -w $switch ]; then

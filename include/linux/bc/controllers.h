@@ -42,6 +42,14 @@ BC_CONTROLLER(numothersock)
 
 BC_CONTROLLER(cpuacct)
 
+#ifdef CONFIG_SMP
+BC_CONTROLLER(cpuset)
+#endif
+
+#ifdef CONFIG_CPUSETS
+BC_CONTROLLER(nodeset)
+#endif
+
 #ifdef CONFIG_BC_DEBUG
 BC_CONTROLLER(debug)
 #endif
