@@ -295,13 +295,22 @@ static int nodeset_can_attach(const struct bc_taskset *tset)
 
 static void nodeset_post_attach(struct task_struct *task, bool process)
 {
+	struct bc_task_iter iter;
 	nodemask_t from;
 
 	if (!static_key_enabled(&bc_nodeset_key))
 		return;
 	get_mems(task, &from);
 	bc_set_update_process(&nodeset_type, task, process);
-	if (wants_migration(task))
+	if (!wants_migration(task))
+		return;
+	if (!process) {
+		migrate(task, &from);
+		return;
+	}
+	/* One of them speaks for the process. */
+	bc_task_iter_start(&iter, task);
+	while ((task = bc_task_iter_next(&iter)))
 		migrate(task, &from);
 }
 

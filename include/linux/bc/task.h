@@ -125,18 +125,16 @@ static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 /**
  * bc_post_fork - let a new task catch up with its group
  * @p: the new task, which everybody can see, and which does not run yet
- * @clone_flags: as given to clone()
  *
  * Who goes through all tasks, to give them new CPUs, say, does not see one that is not
- * linked yet. Nor does bc_fork() do such things, which may sleep; a thread may have got
- * to the root by it.
+ * linked yet. Nor does bc_fork() do such things, which may sleep. One in the root may
+ * have copied what its parent had in another group before it was moved.
  *
  * Context: Process context. May sleep.
  */
-static inline void bc_post_fork(struct task_struct *p, u64 clone_flags)
+static inline void bc_post_fork(struct task_struct *p)
 {
-	if (static_branch_unlikely(&bc_fork_key) &&
-	    (rcu_access_pointer(p->css_group) || (clone_flags & CLONE_THREAD)))
+	if (static_branch_unlikely(&bc_fork_key))
 		__bc_post_fork(p);
 }
 
@@ -189,7 +187,7 @@ static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 	return 0;
 }
 
-static inline void bc_post_fork(struct task_struct *p, u64 clone_flags) { }
+static inline void bc_post_fork(struct task_struct *p) { }
 
 static inline void bc_exit(struct task_struct *tsk) { }
 

@@ -933,6 +933,80 @@ TEST_F_TIMEOUT(sets, storm_of_forks, 300)
 	TH_LOG("%d rounds", rounds);
 }
 
+/*
+ * The same between a group and the root, where nobody goes through the tasks, and which
+ * has no list of its own to look at: each child looks for itself.
+ */
+struct set_born {
+	int wrong;
+	int in_root;
+	int in_group;
+};
+
+static inline void set_bear(struct set_born *born, long usable)
+{
+	char group[PATH_MAX];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		long has = set_status(getpid(), SET_STATUS) & usable;
+
+		if (bc_group(0, 0, group, sizeof(group)))
+			_exit(3);
+		if (!strcmp(group, "/"))
+			_exit(has == usable ? 1 : 0);
+		_exit(has == 1 ? 2 : 0);
+	}
+	if (pid > 0) {
+		int status = 0;
+
+		waitpid(pid, &status, 0);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+			born->in_root++;
+		else if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+			born->in_group++;
+		else
+			born->wrong++;
+	}
+}
+
+TEST_F_TIMEOUT(sets, storm_to_the_root, 300)
+{
+	double end = bc_end_time(SET_RACE);
+	struct set_born *born;
+	pid_t pid;
+	int i;
+
+	if (!set_has(self->usable, 3))
+		SKIP(return, SET_TWO);
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	ASSERT_EQ(0, bc_write(self->dir, "a/" SET_LIST, "0"));
+	born = mmap(NULL, sizeof(*born), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, born);
+	pid = fork();
+	if (pid == 0) {
+		bc_die_with_parent();
+		for (;;)
+			set_bear(born, self->usable);
+	}
+	for (i = 0; bc_now() < end || i < 20; i++) {
+		ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", pid));
+		usleep(i % 7 * 9000);
+		ASSERT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", pid));
+		usleep(i % 5 * 9000);
+	}
+	bc_reap(pid);
+	TH_LOG("%d moves, born in the root %d, in the group %d", 2 * i, born->in_root,
+	       born->in_group);
+	EXPECT_EQ(0, born->wrong);
+	EXPECT_LT(0, born->in_root);
+	EXPECT_LT(0, born->in_group);
+	munmap(born, sizeof(*born));
+	ASSERT_EQ(0, bc_remove(self->dir));
+	ASSERT_EQ(0, mkdir(self->dir, 0755));
+}
+
 static struct set_shared {
 	int wrong;
 	int done[4];

@@ -151,6 +151,30 @@ TEST_F(bc, files)
 	EXPECT_LE(3, n - ARRAY_SIZE(group_files));
 }
 
+/* What somebody still has open of a group that is gone cannot be listed. */
+TEST_F(bc, list_removed)
+{
+	static const char * const dirs[] = { "g", "g/numtasks" };
+	char path[PATH_MAX];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
+		ASSERT_EQ(0, bc_mkdir(self->dir, "g"));
+		bc_path(path, self->dir, dirs[i]);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, bc_rmdir(self->dir, "g"));
+		/* Who looks at what was freed has time to be caught. */
+		usleep(200000);
+		EXPECT_EQ(-1, openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		EXPECT_EQ(ENOENT, errno);
+		EXPECT_EQ(-1, faccessat(fd, "held", F_OK, 0));
+		EXPECT_EQ(ENOENT, errno);
+		close(fd);
+	}
+}
+
 TEST_F(bc, defaults)
 {
 	static const char * const zero[] = { "held", "maxheld", "minheld", "failcnt" };
