@@ -580,13 +580,20 @@ void bc_counter_destroy(struct bc_counter *counter)
 		  "bc: a counter dies with %ld charged\n", held);
 }
 
-/* Not worth trying in a plain counter, nor in one that has been killed. */
+/* Not worth trying in one that has been killed. */
 static bool may_have_credit(const struct bc_counter *counter, unsigned long n)
 {
 	return n <= counter->batch && !READ_ONCE(counter->release);
 }
 
-/* Apart from bc_counter_charge(), which is to have no use for a stack. */
+/* These are apart from bc_counter_charge(), which is to have no use for a stack. */
+static noinline struct bc_counter *charge_plain(struct bc_counter *counter,
+						unsigned long n,
+						enum bc_severity severity)
+{
+	return charge_path(counter, n, NULL, severity);
+}
+
 static noinline struct bc_counter *charge_uncredited(struct bc_counter *counter,
 						     unsigned long n,
 						     enum bc_severity severity)
@@ -596,7 +603,7 @@ static noinline struct bc_counter *charge_uncredited(struct bc_counter *counter,
 	if (may_have_credit(counter, n) && credit_refill(counter, n))
 		return NULL;
 	refuser = charge_path(counter, n, NULL, severity);
-	if (unlikely(refuser) && counter->batch)
+	if (unlikely(refuser))
 		refuser = charge_drained(counter, n, NULL, severity, refuser);
 	return refuser;
 }
@@ -617,6 +624,8 @@ struct bc_counter *bc_counter_charge(struct bc_counter *counter,
 				     unsigned long n,
 				     enum bc_severity severity)
 {
+	if (!counter->batch)
+		return charge_plain(counter, n, severity);
 	if (credit_take(counter, n))
 		return NULL;
 	return charge_uncredited(counter, n, severity);
@@ -683,7 +692,9 @@ void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
 {
 	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE))
 		return;
-	if (!credit_give(counter, n))
+	if (!counter->batch)
+		uncharge_path(counter, NULL, n);
+	else if (!credit_give(counter, n))
 		uncharge_uncredited(counter, n);
 }
 
