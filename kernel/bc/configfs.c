@@ -27,6 +27,7 @@
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -55,12 +56,13 @@ struct bc_ctrl_dir {
  * struct bc_dir - a group's directory
  * @cg: for configfs
  * @group: the group, by reference
- * @ctrl: the directories in it that come and go with it
+ * @ctrl: the controllers' directories in it, by enum bc_controller_id, which go when it
+ *	does; only in the root of a hierarchy, as nobody asks for them elsewhere
  */
 struct bc_dir {
 	struct config_group	cg;
 	struct bc_group		*group;
-	struct bc_ctrl_dir	ctrl[BC_NR_CONTROLLERS];
+	struct bc_ctrl_dir	*ctrl[];
 };
 
 static struct bc_ctrl_dir root_ctrl[BC_NR_CONTROLLERS];
@@ -363,10 +365,12 @@ static struct configfs_attribute *bc_res_attrs[] = {
 	NULL
 };
 
-/* It is a part of the group's directory, which stays until nobody holds it. */
 static void bc_ctrl_dir_release(struct config_item *item)
 {
-	config_item_put(&to_bc_ctrl_dir(item)->dir->cg.cg_item);
+	struct bc_ctrl_dir *ctrl = to_bc_ctrl_dir(item);
+
+	config_item_put(&ctrl->dir->cg.cg_item);
+	kfree(ctrl);
 }
 
 static struct configfs_item_operations bc_ctrl_dir_item_ops = {
@@ -391,34 +395,67 @@ static void __init init_ctrl_types(void)
  * The files of every group
  */
 
-/* The position in the file is the id of a task: nothing is kept between reads. */
+/**
+ * struct listing - ids on their way to a reader
+ * @list: the ids
+ * @next: the first one that has not been printed
+ *
+ * The position in the file is an id: nothing is kept between reads.
+ */
+struct listing {
+	struct bc_pid_list	list;
+	unsigned int		next;
+};
+
+/* Get the ids from *@pos on. Without any, @l ends here. */
+static struct listing *list_fill(struct seq_file *m, struct listing *l, loff_t *pos,
+				 bool threads)
+{
+	l->next = 0;
+	bc_group_list_pids(to_bc_group(configfs_seq_item(m)), *pos, threads, &l->list);
+	if (l->list.n) {
+		*pos = l->list.nr[0];
+		return l;
+	}
+	kfree(l);
+	return NULL;
+}
+
 static void *list_start(struct seq_file *m, loff_t *pos, bool threads)
 {
-	struct bc_group *group = to_bc_group(configfs_seq_item(m));
-	pid_t nr;
+	struct listing *l;
 
 	if (*pos > PID_MAX_LIMIT)
 		return NULL;
-	nr = bc_group_next_pid(group, max_t(pid_t, *pos, 1), threads);
-	if (!nr)
-		return NULL;
-	*pos = nr;
-	return pos;
+	l = kmalloc(sizeof(*l), GFP_KERNEL);
+	if (!l)
+		return ERR_PTR(-ENOMEM);
+	return list_fill(m, l, pos, threads);
 }
 
-static void *list_next(struct seq_file *m, loff_t *pos, bool threads)
+static void *list_next(struct seq_file *m, void *v, loff_t *pos, bool threads)
 {
+	struct listing *l = v;
+
 	++*pos;
-	return list_start(m, pos, threads);
+	if (++l->next == l->list.n)
+		return list_fill(m, l, pos, threads);
+	*pos = l->list.nr[l->next];
+	return l;
 }
 
 static void list_stop(struct seq_file *m, void *v)
 {
+	if (!IS_ERR(v))
+		kfree(v);
 }
 
 static int list_show(struct seq_file *m, void *v)
 {
-	seq_printf(m, "%lld\n", *(loff_t *)v);
+	struct listing *l = v;
+
+	seq_put_decimal_ull(m, "", l->list.nr[l->next]);
+	seq_putc(m, '\n');
 	return 0;
 }
 
@@ -429,7 +466,7 @@ static void *tasks_start(struct seq_file *m, loff_t *pos)
 
 static void *tasks_next(struct seq_file *m, void *v, loff_t *pos)
 {
-	return list_next(m, pos, false);
+	return list_next(m, v, pos, false);
 }
 
 static void *threads_start(struct seq_file *m, loff_t *pos)
@@ -439,7 +476,7 @@ static void *threads_start(struct seq_file *m, loff_t *pos)
 
 static void *threads_next(struct seq_file *m, void *v, loff_t *pos)
 {
-	return list_next(m, pos, true);
+	return list_next(m, v, pos, true);
 }
 
 static const struct seq_operations tasks_seq_ops = {
@@ -629,11 +666,11 @@ static struct configfs_attribute bc_root_attr_release_agent = {
 	.store		= release_agent_store,
 };
 
-static struct bc_ctrl_dir *root_ctrl_dirs(struct bc_group *root)
+static struct bc_ctrl_dir *root_ctrl_dir(struct bc_group *root, int id)
 {
 	if (root == &bc_default_hierarchy.root)
-		return root_ctrl;
-	return to_bc_dir(root->item)->ctrl;
+		return &root_ctrl[id];
+	return to_bc_dir(root->item)->ctrl[id];
 }
 
 /* Show the controllers that are bound to a hierarchy, and no other. */
@@ -651,7 +688,7 @@ static void show_bound(void)
 		root = &bc_hierarchies[h]->root;
 		/* One that is being made has none, and hides them all already. */
 		for (i = 0; i < BC_NR_CONTROLLERS; i++)
-			configfs_hide_group(&root_ctrl_dirs(root)[i].cg,
+			configfs_hide_group(&root_ctrl_dir(root, i)->cg,
 					    !root->css[i]);
 	}
 }
@@ -833,11 +870,25 @@ static void add_ctrl_dir(struct config_group *cg, struct bc_dir *dir,
 	configfs_add_default_group(&ctrl->cg, cg);
 }
 
-/* The directory of a new group, whose reference it takes over. */
-static struct bc_dir *make_dir(struct bc_group *group, const char *name,
-			       const struct config_item_type *type)
+/* Each by itself: all in one would be rounded up to the next power of two. */
+static struct bc_ctrl_dir *make_ctrl_dir(struct bc_dir *dir, int id,
+					 struct bc_css *css)
 {
-	struct bc_dir *dir = kzalloc(sizeof(*dir), GFP_KERNEL_ACCOUNT);
+	struct bc_ctrl_dir *ctrl = kzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
+
+	if (ctrl)
+		add_ctrl_dir(&dir->cg, dir, ctrl, id, css);
+	return ctrl;
+}
+
+/*
+ * The directory of a new group, whose reference it takes over, with room for @n of the
+ * controllers' directories.
+ */
+static struct bc_dir *make_dir(struct bc_group *group, const char *name,
+			       const struct config_item_type *type, size_t n)
+{
+	struct bc_dir *dir = kzalloc(struct_size(dir, ctrl, n), GFP_KERNEL_ACCOUNT);
 
 	if (dir) {
 		dir->group = group;
@@ -854,12 +905,20 @@ static struct bc_dir *make_dir(struct bc_group *group, const char *name,
 	return NULL;
 }
 
+/* It could not be finished, and nobody has seen it. */
+static void cancel_dir(struct bc_dir *dir)
+{
+	configfs_remove_default_groups(&dir->cg);
+	cancel_group(dir->group);
+	config_item_put(&dir->cg.cg_item);
+}
+
 static struct config_group *bc_make_group(struct config_group *parent,
 					  const char *name)
 {
 	struct bc_group *group;
 	struct bc_dir *dir;
-	int i, n = 0;
+	int i;
 
 	/* It would break every list of groups with a group a line. */
 	if (strchr(name, '\n'))
@@ -871,13 +930,14 @@ static struct config_group *bc_make_group(struct config_group *parent,
 	group = bc_group_create(to_bc_group(&parent->cg_item), name);
 	if (IS_ERR(group))
 		return ERR_CAST(group);
-	dir = make_dir(group, name, &bc_dir_type);
+	dir = make_dir(group, name, &bc_dir_type, 0);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (group->css[i])
-			add_ctrl_dir(&dir->cg, dir, &dir->ctrl[n++], i,
-				     group->css[i]);
+		if (group->css[i] && !make_ctrl_dir(dir, i, group->css[i])) {
+			cancel_dir(dir);
+			return ERR_PTR(-ENOMEM);
+		}
 	}
 	return &dir->cg;
 }
@@ -908,12 +968,16 @@ static struct config_group *make_hierarchy(struct config_group *parent,
 	h = bc_hierarchy_create(name);
 	if (IS_ERR(h))
 		return ERR_CAST(h);
-	dir = make_dir(&h->root, name, &bc_hierarchy_type);
+	dir = make_dir(&h->root, name, &bc_hierarchy_type, BC_NR_CONTROLLERS);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		dir->ctrl[i].cg.cg_hidden = true;
-		add_ctrl_dir(&dir->cg, dir, &dir->ctrl[i], i, bc_root_css[i]);
+		dir->ctrl[i] = make_ctrl_dir(dir, i, bc_root_css[i]);
+		if (!dir->ctrl[i]) {
+			cancel_dir(dir);
+			return ERR_PTR(-ENOMEM);
+		}
+		dir->ctrl[i]->cg.cg_hidden = true;
 	}
 	return &dir->cg;
 }

@@ -59,12 +59,14 @@
 #include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/radix-tree.h>
 #include <linux/rcupdate_wait.h>
 #include <linux/rculist.h>
 #include <linux/rhashtable.h>
@@ -102,12 +104,35 @@ DECLARE_RWSEM(bc_hierarchies_rwsem);
 /* The controllers' states for the root groups. */
 struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
 
+/* Which controllers have something to do in a fork, and in an exit. */
+static unsigned long fork_controllers __ro_after_init;
+static unsigned long exit_controllers __ro_after_init;
+
 static DEFINE_MUTEX(bc_mutex);
 static DEFINE_SPINLOCK(css_group_lock);
 static struct rhashtable css_groups;
 static atomic64_t last_id;
 
+/*
+ * By where the groups are in memory. A hash of all bytes would be most of what a move
+ * costs, and nearly all of them are 0.
+ */
+static u32 hash_groups(const void *data, u32 len, u32 seed)
+{
+	struct bc_group * const *groups = data;
+	u64 hash = seed;
+	int i;
+
+	for (i = 0; i < BC_MAX_HIERARCHIES; i++) {
+		if (groups[i])
+			hash = (hash + i + (unsigned long)groups[i]) *
+			       GOLDEN_RATIO_64;
+	}
+	return hash >> 32;
+}
+
 static const struct rhashtable_params css_group_params = {
+	.hashfn		= hash_groups,
 	.key_len	= sizeof_field(struct css_group, groups),
 	.key_offset	= offsetof(struct css_group, groups),
 	.head_offset	= offsetof(struct css_group, node),
@@ -796,8 +821,8 @@ int __bc_can_fork(struct task_struct *p)
 	if (!cg)
 		return 0;
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (!cg->css[i] || !bc_controllers[i]->can_fork)
+	for_each_set_bit(i, &fork_controllers, BC_NR_CONTROLLERS) {
+		if (!cg->css[i])
 			continue;
 		err = bc_controllers[i]->can_fork(cg->css[i], p);
 		if (err) {
@@ -860,8 +885,8 @@ void __bc_exit(struct task_struct *tsk)
 
 	lockdep_assert_held(bc_siglock(tsk));
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (cg->css[i] && bc_controllers[i]->exit)
+	for_each_set_bit(i, &exit_controllers, BC_NR_CONTROLLERS) {
+		if (cg->css[i])
 			bc_controllers[i]->exit(cg->css[i], tsk);
 	}
 	RCU_INIT_POINTER(tsk->css_group, NULL);
@@ -888,51 +913,65 @@ static bool is_member(struct bc_group *group, struct task_struct *task,
 	return false;
 }
 
+/* How many tasks are looked at before others may have the CPU. */
+#define SCAN_MAX	1024
+
 /*
- * The first task of the group whose id in @ns is *@nr or above, under RCU, which is
- * left for a moment now and then; *@nr becomes its id.
+ * Fill @list with ids of @group's tasks from @nr on, as @ns has them. Returns where to go
+ * on, or 0 at the end. find_ge_pid() would begin at the root of the tree for each id.
  */
-static struct task_struct *find_member(struct bc_group *group, pid_t *nr,
-				       struct pid_namespace *ns, bool threads)
+static pid_t scan_pids(struct bc_group *group, pid_t nr, struct pid_namespace *ns,
+		       bool threads, struct bc_pid_list *list)
 {
 	enum pid_type type = threads ? PIDTYPE_PID : PIDTYPE_TGID;
-	struct task_struct *task;
 	unsigned int scanned = 0;
-	struct pid *pid;
+	struct radix_tree_iter iter;
+	void __rcu **slot;
 
-	while ((pid = find_ge_pid(*nr, ns))) {
-		*nr = pid_nr_ns(pid, ns);
-		task = pid_task(pid, type);
+	guard(rcu)();
+	radix_tree_for_each_slot(slot, &ns->idr.idr_rt, &iter, nr) {
+		struct pid *pid = rcu_dereference_raw(*slot);
+		struct task_struct *task;
+
+		if (radix_tree_deref_retry(pid)) {
+			slot = radix_tree_iter_retry(&iter);
+			continue;
+		}
+		if (scanned++ > SCAN_MAX || list->n == ARRAY_SIZE(list->nr))
+			return iter.index;
+		/* An id that has just been given away has no pid yet. */
+		task = pid ? pid_task(pid, type) : NULL;
+		if (task && !threads)
+			scanned += get_nr_threads(task);
 		if (task && is_member(group, task, threads))
-			return task;
-		++*nr;
-		/* The number is all that we need to go on. */
-		if (++scanned % 64 == 0)
-			cond_resched_rcu();
+			list->nr[list->n++] = iter.index;
 	}
-	return NULL;
+	return 0;
 }
 
 /**
- * bc_group_next_pid - list the tasks of a group, one at a time
+ * bc_group_list_pids - list the tasks of a group, some at a time
  * @group: the group
  * @nr: where to start
  * @threads: list threads, not processes. A process is in the group if any of its
  *	threads is.
+ * @list: becomes the lowest ids in the group from @nr on, as the pid namespace of the
+ *	current task sees them, in ascending order; none at the end
  *
  * Nothing is held between two calls. What is a member all the time is listed, and
  * what is not at any time is not.
  *
  * Context: Process context. May sleep.
- * Return: the lowest id in the group that is @nr or above, as the pid namespace
- * of the current task sees it, or 0.
  */
-pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads)
+void bc_group_list_pids(struct bc_group *group, pid_t nr, bool threads,
+			struct bc_pid_list *list)
 {
 	might_sleep();
-	guard(rcu)();
-	return find_member(group, &nr, task_active_pid_ns(current), threads) ?
-	       nr : 0;
+	list->n = 0;
+	do {
+		cond_resched();
+		nr = scan_pids(group, nr, task_active_pid_ns(current), threads, list);
+	} while (nr && list->n < ARRAY_SIZE(list->nr));
 }
 
 /**
@@ -1541,8 +1580,14 @@ int bc_hierarchy_kill(struct bc_hierarchy *h)
 int __init bc_core_init(void)
 {
 	struct bc_hierarchy *h = &bc_default_hierarchy;
-	int err;
+	int i, err;
 
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (bc_controllers[i]->can_fork)
+			fork_controllers |= BIT(i);
+		if (bc_controllers[i]->exit)
+			exit_controllers |= BIT(i);
+	}
 	err = rhashtable_init(&css_groups, &css_group_params);
 	if (err)
 		return err;

@@ -301,7 +301,19 @@ struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h);
 struct bc_group *bc_task_group_get(struct task_struct *task,
 				   struct bc_hierarchy *h);
 struct bc_group *bc_task_group(struct task_struct *task, struct bc_hierarchy *h);
-pid_t bc_group_next_pid(struct bc_group *group, pid_t nr, bool threads);
+
+/**
+ * struct bc_pid_list - some ids of tasks
+ * @n: how many
+ * @nr: the ids
+ */
+struct bc_pid_list {
+	unsigned int	n;
+	pid_t		nr[62];
+};
+
+void bc_group_list_pids(struct bc_group *group, pid_t nr, bool threads,
+			struct bc_pid_list *list);
 
 /**
  * bc_css_get - keep the state of a controller for a group from being freed
