@@ -203,6 +203,7 @@ const struct bc_controller bc_cpuset_controller = {
 	.name		= "cpuset",
 	.attrs		= cpuset_attrs,
 	.css_alloc	= cpuset_alloc,
+	.css_offline	= bc_set_offline,
 	.css_free	= cpuset_free,
 	.can_attach	= cpuset_can_attach,
 	.post_attach	= cpuset_post_attach,

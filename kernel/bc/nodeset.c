@@ -570,6 +570,7 @@ const struct bc_controller bc_nodeset_controller = {
 	.attrs		= nodeset_attrs,
 	.root_attrs	= nodeset_root_attrs,
 	.css_alloc	= nodeset_alloc,
+	.css_offline	= bc_set_offline,
 	.css_free	= nodeset_free,
 	.can_attach	= nodeset_can_attach,
 	.post_attach	= nodeset_post_attach,

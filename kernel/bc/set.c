@@ -92,7 +92,8 @@ int bc_set_init(struct bc_set *set, const struct bc_set_type *type,
 	set->exclusive = !parent;
 	bitmap_copy(mask->bits, parent ? bc_set_bits(parent) : type->possible,
 		    type->nbits);
-	if (parent) {
+	/* A new group is not to cost more next to many. */
+	if (parent && parent->nr_exclusive) {
 		list_for_each_entry(child, &parent->css.group->children, sibling) {
 			sibling = set_of(child, parent);
 			if (sibling->exclusive)
@@ -102,6 +103,34 @@ int bc_set_init(struct bc_set *set, const struct bc_set_type *type,
 	}
 	RCU_INIT_POINTER(set->mask, mask);
 	return 0;
+}
+
+static void set_exclusive(struct bc_set *set, bool exclusive)
+{
+	struct bc_group *parent = set->css.group->parent;
+	struct bc_css *css = parent->css[set->css.id];
+
+	lockdep_assert(bc_lock_is_held());
+
+	/* The hierarchy may have lost the controller since the group was removed. */
+	if (!parent->parent)
+		css = bc_root_css[set->css.id];
+	if (set->exclusive != exclusive)
+		to_bc_set(css)->nr_exclusive += exclusive ? 1 : -1;
+	WRITE_ONCE(set->exclusive, exclusive);
+}
+
+/**
+ * bc_set_offline - a group has been removed, for a controller's css_offline()
+ * @css: the state
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ */
+void bc_set_offline(struct bc_css *css)
+{
+	bc_lock();
+	set_exclusive(to_bc_set(css), false);
+	bc_unlock();
 }
 
 /**
@@ -475,7 +504,7 @@ ssize_t bc_set_exclusive_store(struct config_item *item, const char *page,
 	if (set->exclusive != exclusive)
 		err = check(set, bc_set_bits(set), exclusive);
 	if (!err)
-		WRITE_ONCE(set->exclusive, exclusive);
+		set_exclusive(set, exclusive);
 	bc_unlock();
 	return err ?: count;
 }

@@ -46,13 +46,16 @@ struct bc_set_mask {
  * @css: as for every controller
  * @type: which kind
  * @mask: what tasks of the group may use. Written under bc_lock().
- * @exclusive: siblings may have nothing of it. Protected by bc_lock().
+ * @exclusive: siblings may have nothing of it. Protected by bc_lock(), as is the next.
+ * @nr_exclusive: how many sets one level down are exclusive, some that have been removed
+ *	among them
  */
 struct bc_set {
 	struct bc_css			css;
 	const struct bc_set_type	*type;
 	struct bc_set_mask __rcu	*mask;
 	bool				exclusive;
+	unsigned int			nr_exclusive;
 };
 
 static inline struct bc_set *to_bc_set(struct bc_css *css)
@@ -62,6 +65,7 @@ static inline struct bc_set *to_bc_set(struct bc_css *css)
 
 int bc_set_init(struct bc_set *set, const struct bc_set_type *type,
 		struct bc_set *parent);
+void bc_set_offline(struct bc_css *css);
 void bc_set_destroy(struct bc_set *set);
 const unsigned long *bc_set_bits(struct bc_set *set);
 bool bc_set_restricts(struct bc_set *set);

@@ -118,6 +118,7 @@ static void bc_set_test_new_sibling(struct kunit *test)
 	bc_set_destroy(&set);
 
 	t->set[2].exclusive = true;
+	t->set[1].nr_exclusive = 1;
 	KUNIT_ASSERT_EQ(test, 0, bc_set_init(&set, &t->type, &t->set[1]));
 	KUNIT_EXPECT_EQ(test, *bc_set_bits(&set), 0x33);
 	bc_set_destroy(&set);
