@@ -25,8 +25,8 @@
 
 static unsigned long numfiles_root_held(void)
 {
-	/* As /proc/sys/fs/file-nr has it. */
-	return get_nr_files();
+	/* What /proc/sys/fs/file-nr has, which does not look at what each CPU keeps back. */
+	return sum_nr_files();
 }
 
 const struct bc_controller bc_numfiles_controller = {

@@ -363,19 +363,30 @@ TEST_F(bc, maxheld)
 	}
 }
 
+/*
+ * To the file, where fs.file-nr leaves out what each CPU has not added up. Who else opens
+ * and closes files now, as what a former test has left behind, makes us try again.
+ */
 TEST_F(bc, root)
 {
-	long first = bc_get(BC_ROOT, held);
-	int fd[100], i;
+	long before, with, after;
+	int fd[100], try = 0;
+	int i;
 
-	EXPECT_LT(0, first);
-	for (i = 0; i < 100; i++)
-		fd[i] = open("/dev/null", O_RDONLY);
-	/* As exact as fs.file-nr. */
-	EXPECT_LT(first, bc_get(BC_ROOT, held) + 64);
+	do {
+		before = bc_get(BC_ROOT, held);
+		for (i = 0; i < 100; i++)
+			fd[i] = open("/dev/null", O_RDONLY);
+		with = bc_get(BC_ROOT, held);
+		for (i = 0; i < 100; i++)
+			close(fd[i]);
+		after = bc_get(BC_ROOT, held);
+	} while ((with != before + 100 || after != before) && ++try < 50);
+
+	EXPECT_LT(0, before);
+	EXPECT_EQ(before + 100, with);
+	EXPECT_EQ(before, after);
 	EXPECT_EQ(0, bc_get(self->dir, held));
-	for (i = 0; i < 100; i++)
-		close(fd[i]);
 	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "numfiles/limit", "1000000"));
 }
 
