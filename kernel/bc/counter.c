@@ -84,8 +84,12 @@ static DEFINE_XARRAY_ALLOC1(counter_ids);
 
 DEFINE_PER_CPU_ALIGNED(struct credit_cache, bc_credit_cache);
 
-/* What becomes of @held after the last uncharge of a killed counter. */
-#define COUNTER_ENDED	LONG_MIN
+/*
+ * What becomes of @held after the last uncharge of a killed counter: as far below 0 as
+ * can be and still be told from what is held, whatever is charged or uncharged on top of
+ * it, up to a quarter of BC_MAX.
+ */
+#define COUNTER_ENDED	(LONG_MIN / 2)
 
 /* What a charge of this severity must not exceed. */
 static __always_inline unsigned long ceiling(const struct bc_counter *counter,
@@ -127,7 +131,7 @@ static void lower_minheld(struct bc_counter *counter, unsigned long held)
  * Nothing is held. If the counter has been killed, this was the last uncharge. Never
  * in a section that moves credit: a killed counter has none.
  */
-static noinline void counter_empty(struct bc_counter *counter)
+static void counter_empty(struct bc_counter *counter)
 {
 	void (*release)(struct bc_counter *counter) = READ_ONCE(counter->release);
 
@@ -136,21 +140,55 @@ static noinline void counter_empty(struct bc_counter *counter)
 		release(counter);
 }
 
-static __always_inline void uncharge_level(struct bc_counter *counter,
-					   unsigned long n)
+/*
+ * Uncharging @n has left @held in @counter, which calls for more than that; and from
+ * there on up to @stop. Only ever called last, so that who finds that out has no use for
+ * a stack.
+ */
+static noinline void uncharge_seldom(struct bc_counter *counter,
+				     struct bc_counter *stop,
+				     unsigned long n, long held)
 {
-	long old = atomic_long_fetch_sub(n, &counter->held);
-	long held = old - n;
-
-	/* Or below COUNTER_ENDED, all the more. Do not end anything on such grounds. */
-	if (WARN_ONCE(old < (long)n, "bc: uncharged %lu of %ld\n", n, old)) {
-		atomic_long_cmpxchg(&counter->held, held, 0);
-		return;
+	for (;;) {
+		/* Or below COUNTER_ENDED, all the more. End nothing on such grounds. */
+		if (WARN_ONCE(held < 0, "bc: uncharged %lu of %ld\n", n, held + (long)n)) {
+			atomic_long_cmpxchg(&counter->held, held,
+					    held < COUNTER_ENDED / 2 ? COUNTER_ENDED : 0);
+		} else {
+			lower_minheld(counter, held);
+			if (!held)
+				counter_empty(counter);
+		}
+		counter = counter->parent;
+		if (counter == stop)
+			break;
+		held = atomic_long_sub_return(n, &counter->held);
 	}
-	if (unlikely(held < atomic_long_read(&counter->minheld)))
-		lower_minheld(counter, held);
-	if (!held)
-		counter_empty(counter);
+}
+
+static __always_inline void uncharge_levels(struct bc_counter *counter,
+					    struct bc_counter *stop,
+					    unsigned long n)
+{
+	do {
+		long held = atomic_long_sub_return(n, &counter->held);
+		long min = atomic_long_read(&counter->minheld);
+
+		/* One compare, most of the time. @minheld is never below 0. */
+		if (unlikely(held <= min) &&
+		    (held < min || (!held && READ_ONCE(counter->release)))) {
+			uncharge_seldom(counter, stop, n, held);
+			break;
+		}
+		counter = counter->parent;
+	} while (counter != stop);
+}
+
+static void uncharge_path(struct bc_counter *counter, struct bc_counter *stop,
+			  unsigned long n)
+{
+	if (counter != stop)
+		uncharge_levels(counter, stop, n);
 }
 
 static __always_inline bool charge_level(struct bc_counter *counter,
@@ -183,22 +221,35 @@ static __always_inline bool charge_level(struct bc_counter *counter,
 		} while (sum > max ||
 			 !atomic_long_try_cmpxchg(&counter->held, &held, sum));
 	}
-
-	/* The limit may have been lowered since. */
-	if (unlikely(sum > ceiling(counter, severity)) &&
-	    !bc_sabotaged(BC_SABOTAGE_LIMIT)) {
-		uncharge_level(counter, n);
-		return false;
-	}
 	*new = sum;
 	return true;
 }
 
-static void uncharge_path(struct bc_counter *counter, struct bc_counter *stop,
-			  unsigned long n)
+/*
+ * Undo what was charged below the level that refused, and, if @raised, at that one: it is
+ * above its limit and in everybody's way, so it comes first.
+ */
+static noinline struct bc_counter *
+charge_refused(struct bc_counter *counter, struct bc_counter *refuser, bool raised,
+	       unsigned long n, const unsigned long *levels)
 {
-	for (; counter != stop; counter = counter->parent)
-		uncharge_level(counter, n);
+	struct bc_counter *c;
+
+	if (raised)
+		uncharge_path(refuser, refuser->parent, n);
+	if (bc_sabotaged(BC_SABOTAGE_ROLLBACK))
+		return refuser;
+	for (c = counter; c != refuser; c = c->parent)
+		uncharge_path(c, c->parent, levels ? *levels++ : n);
+	return refuser;
+}
+
+static noinline void raise_levels(struct bc_counter *counter,
+				  const unsigned long *held,
+				  const unsigned long *end)
+{
+	for (; held < end; counter = counter->parent)
+		raise_maxheld(counter, *held++);
 }
 
 static void take_credit_back(struct bc_counter *counter);
@@ -209,59 +260,103 @@ static void take_credit_back(struct bc_counter *counter);
  *
  * Return: NULL, or the counter that refused; then nothing is charged.
  */
-static __always_inline struct bc_counter *
+static struct bc_counter *
 charge_path(struct bc_counter *counter, unsigned long n,
 	    const unsigned long *levels, enum bc_severity severity)
 {
 	/* Not cleared by the compiler: that would cost more than the charge. */
 	unsigned long new[BC_MAX_DEPTH] __uninitialized;
-	struct bc_counter *c, *undo;
+	unsigned long *next = new, sum;
+	struct bc_counter *c = counter;
 	bool raise = false;
-	int i, depth;
 
-	for (c = counter, i = 0; c; c = c->parent, i++) {
+	do {
 		if (levels) {
-			n = levels[i];
+			n = levels[next - new];
 			if (!n)
 				break;
 		}
-		if (!charge_level(c, n, severity, &new[i]))
-			goto refused;
-		raise |= new[i] > atomic_long_read(&c->maxheld);
+		if (!charge_level(c, n, severity, &sum))
+			return charge_refused(counter, c, false, n, levels);
+		/* The limit may have been lowered since. */
+		if (unlikely(sum > ceiling(c, severity)) &&
+		    !bc_sabotaged(BC_SABOTAGE_LIMIT))
+			return charge_refused(counter, c, true, n, levels);
+		*next++ = sum;
+		raise |= sum > atomic_long_read(&c->maxheld) ||
+			 bc_sabotaged(BC_SABOTAGE_LOST_MAXHELD);
 		if (bc_sabotaged(BC_SABOTAGE_MAXHELD))
-			raise_maxheld(c, new[i]);
-		if (bc_sabotaged(BC_SABOTAGE_PARENT)) {
-			i++;
+			raise_maxheld(c, sum);
+		if (bc_sabotaged(BC_SABOTAGE_PARENT))
 			break;
-		}
-	}
-	depth = i;
+		c = c->parent;
+	} while (c);
 
-	if (unlikely(raise)) {
-		for (c = counter, i = 0; i < depth; c = c->parent, i++)
-			raise_maxheld(c, new[i]);
-	}
+	if (unlikely(raise))
+		raise_levels(counter, new, next);
 
 	/*
 	 * No credit above the barrier. Not only who goes across it has to see to
 	 * that: we may have overtaken it.
 	 */
 	if (counter->batch && severity != BC_BARRIER && !bc_sabotaged(BC_SABOTAGE_CROSSING)) {
-		for (c = counter, i = 0; i < depth; c = c->parent, i++) {
-			if (unlikely(new[i] > bc_counter_barrier(c)))
+		const unsigned long *held;
+
+		for (c = counter, held = new; held < next; c = c->parent, held++) {
+			if (unlikely(*held > bc_counter_barrier(c)))
 				take_credit_back(c);
 		}
 	}
 	return NULL;
+}
 
-refused:
-	for (undo = counter, i = 0; undo != c; undo = undo->parent, i++) {
-		if (levels)
-			n = levels[i];
-		if (!bc_sabotaged(BC_SABOTAGE_ROLLBACK))
-			uncharge_level(undo, n);
-	}
-	return c;
+/*
+ * Charging @level, after what is below it, has made @held of it, which is more than ever.
+ * Charge the rest, and tell its watermark if that works.
+ */
+static noinline struct bc_counter *charge_raising(struct bc_counter *counter,
+						  struct bc_counter *level,
+						  unsigned long held, unsigned long n,
+						  enum bc_severity severity)
+{
+	struct bc_counter *above = level->parent, *refuser = NULL;
+
+	if (bc_sabotaged(BC_SABOTAGE_MAXHELD))
+		raise_maxheld(level, held);
+	if (above && !bc_sabotaged(BC_SABOTAGE_PARENT))
+		refuser = charge_path(above, n, NULL, severity);
+	if (!refuser)
+		raise_maxheld(level, held);
+	else if (!bc_sabotaged(BC_SABOTAGE_ROLLBACK))
+		uncharge_path(counter, above, n);
+	return refuser;
+}
+
+/*
+ * What charge_path() does for plain counters, where most charges raise no watermark and
+ * no level has to be remembered: so this has no use for a stack, nor for a register that
+ * would have to be saved.
+ */
+static __always_inline struct bc_counter *
+charge_plain(struct bc_counter *counter, unsigned long n, enum bc_severity severity)
+{
+	struct bc_counter *c = counter;
+	unsigned long held;
+
+	do {
+		if (!charge_level(c, n, severity, &held))
+			return charge_refused(counter, c, false, n, NULL);
+		/* As above. */
+		if (unlikely(held > ceiling(c, severity)) &&
+		    !bc_sabotaged(BC_SABOTAGE_LIMIT))
+			return charge_refused(counter, c, true, n, NULL);
+		if (unlikely(held > atomic_long_read(&c->maxheld)))
+			return charge_raising(counter, c, held, n, severity);
+		if (bc_sabotaged(BC_SABOTAGE_PARENT))
+			break;
+		c = c->parent;
+	} while (c);
+	return NULL;
 }
 
 /* Announce that this CPU moves credit between a slot and a counter. */
@@ -586,14 +681,6 @@ static bool may_have_credit(const struct bc_counter *counter, unsigned long n)
 	return n <= counter->batch && !READ_ONCE(counter->release);
 }
 
-/* These are apart from bc_counter_charge(), which is to have no use for a stack. */
-static noinline struct bc_counter *charge_plain(struct bc_counter *counter,
-						unsigned long n,
-						enum bc_severity severity)
-{
-	return charge_path(counter, n, NULL, severity);
-}
-
 static noinline struct bc_counter *charge_uncredited(struct bc_counter *counter,
 						     unsigned long n,
 						     enum bc_severity severity)
@@ -616,7 +703,8 @@ static noinline struct bc_counter *charge_uncredited(struct bc_counter *counter,
  *
  * If a level has no room, nothing is charged at any level.
  *
- * Context: Any but NMI. Takes no lock, does not sleep.
+ * Context: Any but NMI. Takes no lock, does not sleep. Under rcu_read_lock(), unless
+ * something else keeps the counter.
  * Return: NULL, or the counter that has no room. Unless the caller tries something
  * else and succeeds, it is to call bc_counter_refused(). BC_FORCE always succeeds.
  */
@@ -693,7 +781,7 @@ void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
 	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE))
 		return;
 	if (!counter->batch)
-		uncharge_path(counter, NULL, n);
+		uncharge_levels(counter, NULL, n);
 	else if (!credit_give(counter, n))
 		uncharge_uncredited(counter, n);
 }
