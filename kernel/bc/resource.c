@@ -143,23 +143,30 @@ static void refused(struct bc_counter *counter, struct bc_counter *refuser,
 	bc_event_refused(&refusal);
 }
 
-static noinline bool try_harder(struct bc_charge *charge,
-				struct bc_counter *counter,
-				enum bc_severity severity)
+/* A level has no room. May we go on to its limit? Else say no, to everybody. */
+static noinline bool no_room(struct bc_counter *counter,
+			     struct bc_counter *refuser,
+			     enum bc_severity severity)
 {
-	struct bc_counter *refuser = bc_counter_charge(counter, 1, severity);
-
-	if (unlikely(refuser) && may_pass_barrier(refuser, severity)) {
+	if (may_pass_barrier(refuser, severity)) {
 		hit(refuser, 1, true);
 		severity = BC_LIMIT;
 		refuser = bc_counter_charge(counter, 1, severity);
+		if (!refuser)
+			return true;
 	}
-	if (unlikely(refuser)) {
-		refused(counter, refuser, 1, severity);
-		return false;
-	}
-	charge->counter = counter;
-	return true;
+	refused(counter, refuser, 1, severity);
+	return false;
+}
+
+static noinline struct bc_counter *try_harder(struct bc_counter *counter,
+					      enum bc_severity severity)
+{
+	struct bc_counter *refuser = bc_counter_charge(counter, 1, severity);
+
+	if (unlikely(refuser) && !no_room(counter, refuser, severity))
+		return ERR_PTR(-ENOSPC);
+	return counter;
 }
 
 /**
@@ -204,15 +211,14 @@ bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
 	return !refuser;
 }
 
-/* The caller is in an RCU read-side section, or has a charge in the counter. */
-static __always_inline bool try_charge(struct bc_charge *charge,
-				       struct bc_counter *counter,
-				       enum bc_severity severity)
+/*
+ * The caller is in an RCU read-side section, or has a charge in the counter. That is what
+ * is returned, or an ERR_PTR().
+ */
+static __always_inline struct bc_counter *try_charge(struct bc_counter *counter,
+						     enum bc_severity severity)
 {
-	if (!credit_take(counter, 1))
-		return try_harder(charge, counter, severity);
-	charge->counter = counter;
-	return true;
+	return credit_take(counter, 1) ? counter : try_harder(counter, severity);
 }
 
 /* The counter of the current task that is of the same kind. */
@@ -224,30 +230,27 @@ static struct bc_counter *current_counter(struct bc_counter *counter)
 	return css ? &to_bc_resource(css)->counter : counter;
 }
 
-bool __bc_try_charge(struct bc_charge *charge, struct task_struct *task,
-		     enum bc_controller_id id, enum bc_severity severity)
+struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id id,
+			       enum bc_severity severity)
 {
 	struct css_group *cg;
 
 	guard(rcu)();
 	cg = rcu_dereference(task->css_group);
 	/* It may have left for the root by now, or be in a root of this kind. */
-	return !cg || !cg->css[id] ||
-	       try_charge(charge, &to_bc_resource(cg->css[id])->counter, severity);
+	if (!cg || !cg->css[id])
+		return NULL;
+	return try_charge(&to_bc_resource(cg->css[id])->counter, severity);
 }
 
-bool __bc_try_charge_as(struct bc_charge *charge, const struct bc_charge *as,
-			enum bc_severity severity)
+bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)
 {
 	guard(rcu)();
-	return try_charge(charge, as->counter, severity);
+	return !IS_ERR(try_charge(counter, severity));
 }
 
-void __bc_uncharge(struct bc_charge *charge)
+void __bc_uncharge(struct bc_counter *counter)
 {
-	struct bc_counter *counter = charge->counter;
-
-	charge->counter = NULL;
 	guard(rcu)();
 	if (bc_sabotaged(BC_SABOTAGE_OWNER))
 		counter = current_counter(counter);

@@ -19,6 +19,7 @@
 
 #ifdef CONFIG_BEANCOUNTERS
 
+#include <linux/err.h>
 #include <linux/jump_label_ratelimit.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -27,11 +28,44 @@
 /* On while there is any group besides the root, the nameless ones included. */
 extern struct static_key_false_deferred bc_enabled_key;
 
-bool __bc_try_charge(struct bc_charge *charge, struct task_struct *task,
-		     enum bc_controller_id id, enum bc_severity severity);
-bool __bc_try_charge_as(struct bc_charge *charge, const struct bc_charge *as,
-			enum bc_severity severity);
-void __bc_uncharge(struct bc_charge *charge);
+/**
+ * bc_may_charge - can there be anything to charge to a task?
+ * @task: the task
+ *
+ * The functions below ask that themselves; this is for what would be worked out for them.
+ *
+ * Context: Any.
+ * Return: false if the task is in the root group, which takes a pointer test, or if there
+ * is no other, which takes a patched-out branch.
+ */
+static __always_inline bool bc_may_charge(const struct task_struct *task)
+{
+	return static_branch_unlikely(&bc_enabled_key.key) &&
+	       rcu_access_pointer(task->css_group);
+}
+
+/* The counter that pays, NULL for the root, or an ERR_PTR(). */
+struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id id,
+			       enum bc_severity severity);
+bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity);
+void __bc_uncharge(struct bc_counter *counter);
+
+/*
+ * The counter is stored here and not there: a struct bc_charge whose address goes
+ * nowhere can be kept in a register. NULL is stored when the root pays.
+ */
+static __always_inline bool __bc_try_charge(struct bc_charge *charge,
+					    struct task_struct *task,
+					    enum bc_controller_id id,
+					    enum bc_severity severity)
+{
+	struct bc_counter *counter = __bc_charge(task, id, severity);
+
+	if (IS_ERR(counter))
+		return false;
+	charge->counter = counter;
+	return true;
+}
 
 /**
  * bc_charge_init - nothing has been charged for an object
@@ -70,8 +104,7 @@ static inline bool bc_try_charge_task(struct bc_charge *charge,
 				      enum bc_controller_id id,
 				      enum bc_severity severity)
 {
-	if (static_branch_unlikely(&bc_enabled_key.key) &&
-	    rcu_access_pointer(task->css_group))
+	if (bc_may_charge(task))
 		return __bc_try_charge(charge, task, id, severity);
 	return true;
 }
@@ -92,8 +125,7 @@ static inline bool bc_try_charge(struct bc_charge *charge,
 				 enum bc_controller_id id,
 				 enum bc_severity severity)
 {
-	if (static_branch_unlikely(&bc_enabled_key.key) &&
-	    rcu_access_pointer(current->css_group) && in_task())
+	if (bc_may_charge(current) && in_task())
 		return __bc_try_charge(charge, current, id, severity);
 	return true;
 }
@@ -112,7 +144,14 @@ static inline bool bc_try_charge_as(struct bc_charge *charge,
 				    const struct bc_charge *as,
 				    enum bc_severity severity)
 {
-	return !as->counter || __bc_try_charge_as(charge, as, severity);
+	struct bc_counter *counter = as->counter;
+
+	if (counter) {
+		if (!__bc_charge_counter(counter, severity))
+			return false;
+		charge->counter = counter;
+	}
+	return true;
 }
 
 /**
@@ -136,13 +175,22 @@ static inline void bc_charge_move(struct bc_charge *to, struct bc_charge *from)
  */
 static inline void bc_uncharge(struct bc_charge *charge)
 {
-	if (charge->counter)
-		__bc_uncharge(charge);
+	struct bc_counter *counter = charge->counter;
+
+	if (counter) {
+		charge->counter = NULL;
+		__bc_uncharge(counter);
+	}
 }
 
 #else /* !CONFIG_BEANCOUNTERS */
 
 struct task_struct;
+
+static inline bool bc_may_charge(const struct task_struct *task)
+{
+	return false;
+}
 
 static inline void bc_charge_init(struct bc_charge *charge) { }
 

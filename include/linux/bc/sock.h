@@ -13,23 +13,25 @@
  * bc_try_charge_sock - charge a new socket to the group of the current task
  * @charge: for the socket
  * @prot: its protocol
+ * @kern: it is for the kernel itself, and not charged
  *
  * Some protocols make sockets for connections that come in, in softirq context:
  * these are charged to nobody.
  *
  * Context: Any but NMI. Takes no lock, does not sleep.
- * Return: true if charged, or if the task is in the root group.
+ * Return: true if charged, if @kern, or if the task is in the root group.
  */
 static inline bool bc_try_charge_sock(struct bc_charge *charge,
-				      const struct proto *prot)
+				      const struct proto *prot, int kern)
 {
-	enum bc_controller_id id = BC_ID_numothersock;
-
+	/* Before the protocol is looked at. */
+	if (!bc_may_charge(current) || kern)
+		return true;
 #ifdef CONFIG_INET
 	if (prot->memory_allocated == &tcp_memory_allocated)
-		id = BC_ID_numtcpsock;
+		return bc_try_charge(charge, BC_ID_numtcpsock, BC_LIMIT);
 #endif
-	return bc_try_charge(charge, id, BC_LIMIT);
+	return bc_try_charge(charge, BC_ID_numothersock, BC_LIMIT);
 }
 
 #endif /* _LINUX_BC_SOCK_H */
