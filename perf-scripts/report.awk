@@ -206,7 +206,26 @@ file ~ /^memory-/ {
 	}
 }
 
-file == "parallel" {
+# The benchmark in the kernel: "bench: WHAT KIND ... FIGURE" somewhere in the line.
+sub(/.* bench: /, "") {
+	if ($1 == "depth")
+		depth[$2, $3] = $4
+	else
+		pairs[$2, $3, $4] = $5
+	if (!($2 in counter_seen)) {
+		counter_seen[$2] = 1
+		counter[++ncounters] = $2
+	}
+	next
+}
+
+/^not ok/ {
+	print file ": " $0 >"/dev/stderr"
+	exit_status = 2
+	exit 2
+}
+
+file == "parallel" && NF == 4 {
 	rate[$1, $2, $3] = $4
 	if ($3 > cpus)
 		cpus = $3
@@ -219,6 +238,8 @@ file ~ /^profile-/ {
 }
 
 END {
+	if (exit_status)
+		exit exit_status
 	print "# What beancounters cost"
 	print ""
 	print "Instructions, in a guest of QEMU that counts them (`LAB=1 lab/vm`: one CPU, an"
@@ -366,6 +387,12 @@ END {
 	}
 	if (("bc", "total") in memory)
 		target("memory: bytes of a group; cgroup, all", memory["bc", "total"], memory["all", "total"])
+	if (("plain", 1) in depth)
+		for (i = 1; i <= 2; i++) {
+			k = i == 1 ? "plain" : "batched"
+			target("a counter alone: charge and uncharge, " k, depth[k, 1], 80)
+			target("a counter alone: a further level, " k ", of 16", (depth[k, 16] - depth[k, 1]) / 15, 20)
+		}
 	if (runs > 1)
 		target("repeatability: runs that differ", ndiffer + 0, 0)
 	print "\n" ntargets - missed " of " ntargets + 0 " met." (left_out == "" ? "" : " Not all was measured; missing for others:" left_out ".")
@@ -376,6 +403,26 @@ END {
 		print "operations that no interrupt has hit:"
 		for (i = 1; i <= nprofiles; i++)
 			print profile[profiles[i]]
+	}
+
+	if (("plain", 1) in depth) {
+		print "\n## Counters alone\n"
+		print "Instructions of a charge and its uncharge inside the kernel, with the loop around"
+		print "them, by the number of levels (KUnit, `kernel/bc/counter_bench.c`). Tasks, ptys,"
+		print "keys and inotify are plain, the others batched; page_counter is what memory cgroups"
+		print "count with, behind a stock of each CPU."
+		header("counter|1|2|4|8|16|a further level", 1)
+		print "counter,levels,instructions" >(out "/counters.csv")
+		for (i = 1; i <= ncounters; i++) {
+			k = counter[i]
+			a[1] = k
+			for (j = 1; j <= 5; j++) {
+				a[j + 1] = figure(depth[k, 2 ^ (j - 1)])
+				print k "," 2 ^ (j - 1) "," depth[k, 2 ^ (j - 1)] >(out "/counters.csv")
+			}
+			a[7] = figure((depth[k, 16] - depth[k, 1]) / 15)
+			row(a, 7)
+		}
 	}
 
 	if (("bc", "total") in memory) {
@@ -437,6 +484,30 @@ END {
 				a[5] = sprintf("%.2f", rate[o, "pids-shared", c] / rate[o, "pids-separate", c])
 				a[6] = sprintf("%.2f", rate[o, "bc-shared", c] / rate[o, "pids-shared", c])
 				a[7] = sprintf("%.2f", rate[o, "bc-shared", c] / rate[o, "none", c])
+				row(a, 7)
+			}
+
+	}
+
+	if (("plain", "shared", 1) in pairs) {
+		print "\nThe same inside the kernel: millions of pairs of a charge and an uncharge a second,"
+		print "of threads on CPUs of their own, all together (KUnit, `kernel/bc/counter_bench.c`)."
+		print "siblings: a counter each, below a common parent."
+		header("counter|CPUs|shared|siblings|separate|shared / separate|siblings / separate", 1)
+		for (i = 1; i <= ncounters; i++)
+			for (c = 1; c <= cpus; c *= 2) {
+				k = counter[i]
+				n = split("shared siblings separate", kinds, " ")
+				a[1] = k
+				a[2] = c
+				for (j = 1; j <= n; j++) {
+					v = pairs[k, kinds[j], c]
+					print "counter-" k "," kinds[j] "," c "," v * 1000 >(out "/parallel.csv")
+					a[j + 2] = sprintf("%.2f", v / 1000)
+				}
+				v = pairs[k, "separate", c]
+				a[6] = v ? sprintf("%.2f", pairs[k, "shared", c] / v) : ""
+				a[7] = v ? sprintf("%.2f", pairs[k, "siblings", c] / v) : ""
 				row(a, 7)
 			}
 	}
