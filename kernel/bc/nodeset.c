@@ -22,6 +22,7 @@
  * (bc_restrict_mems()), and do it when we ask them to (cpuset_update_mems()).
  *
  * Locking: see set.c. task->mems_allowed is written under cgroup's cpuset_mutex.
+ * restricting_mutex nests in bc_mutex, and cpu_hotplug_lock in that.
  */
 #include <linux/bc/nodeset.h>
 #include <linux/cleanup.h>
@@ -32,6 +33,7 @@
 #include <linux/mempolicy.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/nodemask.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
@@ -201,15 +203,49 @@ static void start_looking(void)
 	bc_want_fork();
 }
 
-/* Each set that restricts has the page allocator look at mems_allowed. */
-static void count_restricting(bool more)
+/*
+ * While any set restricts, and some time longer, the page allocator looks at mems_allowed.
+ * To let it begin and end is to patch it, for which all CPUs are interrupted: whoever
+ * writes to a set again and again is not to do that to all others.
+ */
+#define LOOK_AWAY_DELAY		(10 * HZ)
+
+static DEFINE_MUTEX(restricting_mutex);
+static unsigned int nr_restricting;
+static bool allocator_looks;
+
+static void set_allocator_looks(bool looks)
 {
+	lockdep_assert_held(&restricting_mutex);
+
+	if (looks == allocator_looks)
+		return;
+	allocator_looks = looks;
 	cpus_read_lock();
-	if (more)
+	if (looks)
 		cpuset_inc();
 	else
 		cpuset_dec();
 	cpus_read_unlock();
+}
+
+static void look_away_fn(struct work_struct *work)
+{
+	guard(mutex)(&restricting_mutex);
+	set_allocator_looks(nr_restricting);
+}
+
+static DECLARE_DELAYED_WORK(look_away_work, look_away_fn);
+
+static void count_restricting(bool more)
+{
+	guard(mutex)(&restricting_mutex);
+	if (more) {
+		nr_restricting++;
+		set_allocator_looks(true);
+	} else if (!--nr_restricting) {
+		mod_delayed_work(system_wq, &look_away_work, LOOK_AWAY_DELAY);
+	}
 }
 
 static void prepare(struct bc_set *set, const unsigned long *bits)
