@@ -151,7 +151,7 @@ static void cpuacct_free(struct bc_css *css)
 }
 
 /* Another interval has begun since anything was used. */
-static noinline void load_next(struct cpuacct_cpu *c)
+static void load_next(struct cpuacct_cpu *c)
 {
 	u64 interval = current_interval();
 	u64 usage = u64_stats_read(&c->stat[CPUACCT_USAGE]);
@@ -164,21 +164,49 @@ static noinline void load_next(struct cpuacct_cpu *c)
 	raw_write_seqcount_end(&c->load_seq);
 }
 
-static void add_usage(struct cpuacct_cpu *c, u64 delta)
+static bool load_ended(struct cpuacct_cpu *c)
 {
-	if (time_after_eq(jiffies, READ_ONCE(c->load_end)))
-		load_next(c);
+	/* A copy: time_after_eq() would put another volatile one on the stack. */
+	unsigned long now = jiffies;
+
+	return time_after_eq(now, READ_ONCE(c->load_end));
+}
+
+static __always_inline void add_usage(struct cpuacct_cpu *c, u64 delta)
+{
 	u64_stats_update_begin(&c->usage_sync);
 	u64_stats_add(&c->stat[CPUACCT_USAGE], delta);
 	u64_stats_update_end(&c->usage_sync);
 }
 
+static noinline void add_usage_and_load(struct cpuacct_cpu *c, u64 delta)
+{
+	if (load_ended(c))
+		load_next(c);
+	add_usage(c, delta);
+}
+
 /* The state of a task's group, or NULL for the root's. Under RCU. */
 static struct cpuacct *task_cpuacct(struct task_struct *task)
 {
-	struct bc_css *css = bc_task_css(task, BC_ID_cpuacct);
+	struct css_group *cg = rcu_dereference(task->css_group);
+	struct bc_css *css = cg ? cg->css[BC_ID_cpuacct] : NULL;
 
-	return css->root ? NULL : to_cpuacct(css);
+	return css ? to_cpuacct(css) : NULL;
+}
+
+/*
+ * Apart from __bc_account_runtime(), which is part of each change of tasks and has no use
+ * for a stack without this.
+ */
+static noinline void account_runtime_and_load(struct cpuacct *ca, unsigned int cpu,
+					      u64 delta)
+{
+	for (; ca; ca = ca->parent) {
+		add_usage_and_load(per_cpu_ptr(ca->cpu, cpu), delta);
+		if (bc_sabotaged(BC_SABOTAGE_RUNTIME))
+			break;
+	}
 }
 
 void __bc_account_runtime(struct task_struct *p, u64 delta)
@@ -188,7 +216,13 @@ void __bc_account_runtime(struct task_struct *p, u64 delta)
 
 	guard(rcu)();
 	for (ca = task_cpuacct(p); ca; ca = ca->parent) {
-		add_usage(per_cpu_ptr(ca->cpu, cpu), delta);
+		struct cpuacct_cpu *c = per_cpu_ptr(ca->cpu, cpu);
+
+		if (unlikely(load_ended(c))) {
+			account_runtime_and_load(ca, cpu, delta);
+			break;
+		}
+		add_usage(c, delta);
 		if (bc_sabotaged(BC_SABOTAGE_RUNTIME))
 			break;
 	}
@@ -224,7 +258,7 @@ void __bc_account_cputime(struct task_struct *p, enum cpu_usage_stat index, u64 
 	}
 	/* The root's counter has no other use, and no other writer. */
 	ca = to_cpuacct(bc_root_css[BC_ID_cpuacct]);
-	add_usage(this_cpu_ptr(ca->cpu), delta);
+	add_usage_and_load(this_cpu_ptr(ca->cpu), delta);
 }
 
 /* What a task has run up to now is where it was; the other CPU may be running it. */
