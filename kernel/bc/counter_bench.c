@@ -208,6 +208,7 @@ static void bench_depth(struct kunit *test, const struct bench_kind *kind)
 		kunit_info(test, "bench: depth %s %d %llu.%03u\n", kind->name, depth,
 			   best, rest);
 		KUNIT_EXPECT_EQ(test, kind->held(c), 2);
+		KUNIT_EXPECT_EQ(test, kind->held(top), 2);
 		kind->uncharge(c, 2);
 		KUNIT_EXPECT_EQ(test, kind->held(c), 0);
 		KUNIT_EXPECT_EQ(test, kind->held(top), 0);
