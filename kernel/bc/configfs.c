@@ -206,14 +206,49 @@ static ssize_t show_amount(char *page, unsigned long amount)
 	return sysfs_emit(page, "%lu\n", amount);
 }
 
-/* A decimal number with K, M or G, or a word for no limit. */
-static int parse_amount(const char *page, size_t count, unsigned long *amount)
+/* How far a suffix shifts what is before it, or -1 if it is none. */
+static int suffix_shift(char suffix)
 {
-	unsigned int shift = 0;
+	switch (toupper(suffix)) {
+	case 'K':
+		return 10;
+	case 'M':
+		return 20;
+	case 'G':
+		return 30;
+	case 'T':
+		return 40;
+	default:
+		return -1;
+	}
+}
+
+/*
+ * A number with a suffix, which has been taken off. Of pages, what is given is bytes
+ * then, and what is less than one page is no amount of them. (0 is.)
+ */
+static int scale_amount(unsigned long long val, unsigned int shift, enum bc_unit unit,
+			unsigned long *amount)
+{
+	unsigned int page_shift = unit == BC_UNIT_PAGES ? PAGE_SHIFT : 0;
+	unsigned long long bytes = val << shift;
+
+	if (val > ULLONG_MAX >> shift || bytes >> page_shift > BC_MAX)
+		return -ERANGE;
+	if (bytes && !(bytes >> page_shift))
+		return -EINVAL;
+	*amount = bytes >> page_shift;
+	return 0;
+}
+
+/* A decimal number, which may have a suffix, or a word for no limit. */
+static int parse_amount(const char *page, size_t count, enum bc_unit unit,
+			unsigned long *amount)
+{
 	unsigned long long val;
-	char *buf, *text;
+	char *buf, *text, *last;
+	int err, shift = -1;
 	size_t len;
-	int err;
 
 	buf = bc_copy_text(page, count, &text);
 	if (IS_ERR(buf))
@@ -227,26 +262,20 @@ static int parse_amount(const char *page, size_t count, unsigned long *amount)
 
 	len = strlen(text);
 	if (len > 1 && isdigit(text[len - 2])) {
-		switch (text[len - 1]) {
-		case 'G':
-		case 'g':
-			shift += 10;
-			fallthrough;
-		case 'M':
-		case 'm':
-			shift += 10;
-			fallthrough;
-		case 'K':
-		case 'k':
-			shift += 10;
-			text[len - 1] = '\0';
-		}
+		last = &text[len - 1];
+		shift = suffix_shift(*last);
+		if (shift >= 0 || (unit == BC_UNIT_PAGES && toupper(*last) == 'P'))
+			*last = '\0';
 	}
 	err = kstrtoull(text, 10, &val);
-	if (!err && val > (BC_MAX >> shift))
+	if (err)
+		goto out;
+	if (shift >= 0)
+		err = scale_amount(val, shift, unit, amount);
+	else if (val > BC_MAX)
 		err = -ERANGE;
-	if (!err)
-		*amount = val << shift;
+	else
+		*amount = val;
 out:
 	kfree(buf);
 	return err;
@@ -316,7 +345,7 @@ static ssize_t bc_res_barrier_store(struct config_item *item, const char *page,
 
 	if (is_root(dir))
 		return -EINVAL;
-	err = parse_amount(page, count, &barrier);
+	err = parse_amount(page, count, dir->controller->unit, &barrier);
 	if (!err)
 		err = bc_counter_set_barrier(dir_counter(dir), barrier);
 	return err ?: count;
@@ -336,7 +365,7 @@ static ssize_t bc_res_limit_store(struct config_item *item, const char *page,
 
 	if (is_root(dir))
 		return -EINVAL;
-	err = parse_amount(page, count, &limit);
+	err = parse_amount(page, count, dir->controller->unit, &limit);
 	if (err)
 		return err;
 	bc_counter_set_limit(dir_counter(dir), limit);

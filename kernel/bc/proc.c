@@ -86,6 +86,18 @@ void proc_bc_id(struct seq_file *m, struct task_struct *task)
 		   bc_task_group(task, &bc_default_hierarchy)->id);
 }
 
+/* What the numbers in a controller's files count, if it is a counter. */
+static const char *unit_name(const struct bc_controller *controller)
+{
+	static const char * const names[] = {
+		[BC_UNIT_ITEMS] = "items",
+		[BC_UNIT_BYTES] = "bytes",
+		[BC_UNIT_PAGES] = "pages",
+	};
+
+	return controller->attrs ? "-" : names[controller->unit];
+}
+
 static int beancounters_show(struct seq_file *m, void *v)
 {
 	int i, id;
@@ -105,10 +117,11 @@ static int beancounters_show(struct seq_file *m, void *v)
 		seq_putc(m, '\n');
 	}
 
-	seq_puts(m, "#controller\thierarchy\n");
+	seq_puts(m, "#controller\thierarchy\tunit\n");
 	for (id = 0; id < BC_NR_CONTROLLERS; id++)
-		seq_printf(m, "%s\t%u\n", bc_controllers[id]->name,
-			   bc_root_css[id]->group->hierarchy->id);
+		seq_printf(m, "%s\t%u\t%s\n", bc_controllers[id]->name,
+			   bc_root_css[id]->group->hierarchy->id,
+			   unit_name(bc_controllers[id]));
 
 	seq_printf(m, "#css_groups\t%u\n",
 		   bc_nr_css_groups(&bc_default_hierarchy.root));

@@ -145,26 +145,27 @@ static void refused(struct bc_counter *counter, struct bc_counter *refuser,
 
 /* A level has no room. May we go on to its limit? Else say no, to everybody. */
 static noinline bool no_room(struct bc_counter *counter,
-			     struct bc_counter *refuser,
+			     struct bc_counter *refuser, unsigned long n,
 			     enum bc_severity severity)
 {
 	if (may_pass_barrier(refuser, severity)) {
-		hit(refuser, 1, true);
+		hit(refuser, n, true);
 		severity = BC_LIMIT;
-		refuser = bc_counter_charge(counter, 1, severity);
+		refuser = bc_counter_charge(counter, n, severity);
 		if (!refuser)
 			return true;
 	}
-	refused(counter, refuser, 1, severity);
+	refused(counter, refuser, n, severity);
 	return false;
 }
 
 static noinline struct bc_counter *try_harder(struct bc_counter *counter,
+					      unsigned long n,
 					      enum bc_severity severity)
 {
-	struct bc_counter *refuser = bc_counter_charge(counter, 1, severity);
+	struct bc_counter *refuser = bc_counter_charge(counter, n, severity);
 
-	if (unlikely(refuser) && !no_room(counter, refuser, severity))
+	if (unlikely(refuser) && !no_room(counter, refuser, n, severity))
 		return ERR_PTR(-ENOSPC);
 	return counter;
 }
@@ -216,9 +217,10 @@ bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
  * is returned, or an ERR_PTR().
  */
 static __always_inline struct bc_counter *try_charge(struct bc_counter *counter,
+						     unsigned long n,
 						     enum bc_severity severity)
 {
-	return credit_take(counter, 1) ? counter : try_harder(counter, severity);
+	return credit_take(counter, n) ? counter : try_harder(counter, n, severity);
 }
 
 /* The counter of the current task that is of the same kind. */
@@ -231,7 +233,7 @@ static struct bc_counter *current_counter(struct bc_counter *counter)
 }
 
 struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id id,
-			       enum bc_severity severity)
+			       unsigned long n, enum bc_severity severity)
 {
 	struct css_group *cg;
 
@@ -240,20 +242,20 @@ struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id i
 	/* It may have left for the root by now, or be in a root of this kind. */
 	if (!cg || !cg->css[id])
 		return NULL;
-	return try_charge(&to_bc_resource(cg->css[id])->counter, severity);
+	return try_charge(&to_bc_resource(cg->css[id])->counter, n, severity);
 }
 
 bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)
 {
 	guard(rcu)();
-	return !IS_ERR(try_charge(counter, severity));
+	return !IS_ERR(try_charge(counter, 1, severity));
 }
 
-void __bc_uncharge(struct bc_counter *counter)
+void __bc_uncharge(struct bc_counter *counter, unsigned long n)
 {
 	guard(rcu)();
 	if (bc_sabotaged(BC_SABOTAGE_OWNER))
 		counter = current_counter(counter);
-	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE) || !credit_give(counter, 1))
-		bc_counter_uncharge(counter, 1);
+	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE) || !credit_give(counter, n))
+		bc_counter_uncharge(counter, n);
 }

@@ -174,6 +174,7 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
 /**
  * struct bc_controller - a controller
  * @name: of its directory in each group; below 20 characters
+ * @unit: what it counts; means nothing if there are @attrs
  * @batch: how much credit a CPU takes at once, see bc_counter_init(); 0 for counters
  *	that are exact in everything
  * @attrs: the files in its directory, ended by NULL; their callbacks find the state
@@ -222,6 +223,7 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  */
 struct bc_controller {
 	const char	*name;
+	enum bc_unit	unit;
 	unsigned int	batch;
 	struct configfs_attribute	**attrs;
 	struct configfs_attribute	**root_attrs;

@@ -31,6 +31,18 @@ enum bc_severity {
 };
 
 /**
+ * enum bc_unit - what a resource is counted in, and what suffixes mean (vzctl)
+ * @BC_UNIT_ITEMS: objects; K, M, G and T are powers of 1024
+ * @BC_UNIT_BYTES: bytes; likewise
+ * @BC_UNIT_PAGES: pages; K, M, G and T are of bytes, P is of pages
+ */
+enum bc_unit {
+	BC_UNIT_ITEMS,
+	BC_UNIT_BYTES,
+	BC_UNIT_PAGES,
+};
+
+/**
  * struct bc_charge - who has paid for an object; a part of the object
  * @counter: what was charged; NULL: nothing was
  *

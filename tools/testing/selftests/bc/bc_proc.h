@@ -55,6 +55,7 @@ struct bc_proc {
 	struct {
 		char name[32];
 		int hierarchy;
+		char unit[8];
 	} controller[BC_NR_CONTROLLERS];
 	int css_groups;
 };
@@ -81,10 +82,10 @@ static inline char *bc_proc_format(const struct bc_proc *p)
 		}
 		fprintf(f, "%s\n", *sep ? "" : "-");
 	}
-	fprintf(f, "#controller\thierarchy\n");
+	fprintf(f, "#controller\thierarchy\tunit\n");
 	for (j = 0; j < p->nr_controllers; j++)
-		fprintf(f, "%s\t%d\n", p->controller[j].name,
-			p->controller[j].hierarchy);
+		fprintf(f, "%s\t%d\t%s\n", p->controller[j].name,
+			p->controller[j].hierarchy, p->controller[j].unit);
 	fprintf(f, "#css_groups\t%d\n", p->css_groups);
 	fclose(f);
 	return text;
@@ -116,9 +117,10 @@ static inline int bc_proc(struct bc_proc *p)
 				err = -EPROTO;
 			h++;
 		} else if (c < BC_NR_CONTROLLERS &&
-			   sscanf(line, "%31[a-z0-9_]\t%d",
+			   sscanf(line, "%31[a-z0-9_]\t%d\t%7[a-z-]",
 				  p->controller[c].name,
-				  &p->controller[c].hierarchy) == 2) {
+				  &p->controller[c].hierarchy,
+				  p->controller[c].unit) == 3) {
 			c++;
 		} else if (sscanf(line, "#css_groups\t%d", &val) == 1) {
 			p->css_groups = val;

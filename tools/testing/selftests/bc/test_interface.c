@@ -227,6 +227,8 @@ TEST_F(bc, amounts)
 		{ "2K\n",			0,	2048 },
 		{ "3M",				0,	3 << 20 },
 		{ "1g",				0,	1 << 30 },
+		{ "2T",				0,	2L << 40 },
+		{ "3t\n",			0,	3L << 40 },
 		{ "max",			0,	LONG_MAX },
 		{ "100",			0,	100 },
 		{ "unlimited\n",		0,	LONG_MAX },
@@ -241,6 +243,7 @@ TEST_F(bc, amounts)
 		{ "5x",				-EINVAL, 8 },
 		{ "5 6",			-EINVAL, 8 },
 		{ "5KK",			-EINVAL, 8 },
+		{ "5P",				-EINVAL, 8 },
 		{ "5 K",			-EINVAL, 8 },
 		{ "5\nK",			-EINVAL, 8 },
 		{ "0x10",			-EINVAL, 8 },
@@ -251,6 +254,8 @@ TEST_F(bc, amounts)
 		{ "99999999999999999999999999999999999999", -ERANGE, 8 },
 		{ "9007199254740992K",		-ERANGE, 8 },
 		{ "17179869184G",		-ERANGE, 8 },
+		{ "8388608T",			-ERANGE, 8 },
+		{ "18446744073709551615T",	-ERANGE, 8 },
 	};
 	size_t i;
 
