@@ -59,6 +59,7 @@
 #include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
@@ -71,6 +72,7 @@
 #include <linux/rculist.h>
 #include <linux/rhashtable.h>
 #include <linux/rwsem.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -79,6 +81,7 @@
 #include <linux/timekeeping.h>
 
 #include "event.h"
+#include "mm.h"
 #include "release.h"
 #include "sabotage.h"
 
@@ -91,6 +94,8 @@ const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS] = {
 
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
+/* For mmap_write_unlock() in modules. */
+EXPORT_SYMBOL(bc_enabled_key);
 
 /* Never off again: a fork that has begun before may need it at its end. */
 DEFINE_STATIC_KEY_FALSE(bc_fork_key);
@@ -364,6 +369,28 @@ struct bc_group *bc_task_group_get(struct task_struct *task,
 	return group;
 }
 
+/**
+ * bc_task_css_get - what to charge to for a task, with a reference
+ * @task: the task
+ * @id: a resource controller
+ *
+ * For what is not kept by its charge alone, as that can be one of nothing.
+ *
+ * Context: Any.
+ * Return: the state, for bc_css_put(); NULL for a root's.
+ */
+struct bc_css *bc_task_css_get(struct task_struct *task, enum bc_controller_id id)
+{
+	struct bc_css *css;
+
+	guard(rcu)();
+	/* As above. */
+	do {
+		css = bc_css_charged(bc_task_css(task, id));
+	} while (css && !bc_group_tryget(css->group));
+	return css;
+}
+
 /*
  * Moving tasks
  */
@@ -542,6 +569,66 @@ static void unprepare(struct move *move)
 	css_group_put(move->root_to);
 }
 
+/* What user space is this task's own? A kernel thread may have borrowed one. */
+static struct mm_struct *task_mm(struct task_struct *task)
+{
+	return task->flags & PF_KTHREAD ? NULL : READ_ONCE(task->mm);
+}
+
+static struct mm_struct *task_mm_grab(struct task_struct *task)
+{
+	struct mm_struct *mm;
+
+	task_lock(task);
+	mm = task_mm(task);
+	if (mm)
+		mmgrab(mm);
+	task_unlock(task);
+	return mm;
+}
+
+/*
+ * The address space of a process, with a reference to the structure, or NULL. Some of its
+ * threads may have given it up; one that is being created is not among them yet.
+ */
+static struct mm_struct *process_mm_grab(struct task_struct *process)
+{
+	struct mm_struct *mm = task_mm_grab(process);
+	struct task_struct *task;
+
+	guard(rcu)();
+	for_each_thread(process, task) {
+		if (mm)
+			break;
+		mm = task_mm_grab(task);
+	}
+	return mm;
+}
+
+/* A process moves as a whole, too, if its only thread does. */
+static bool is_whole(const struct bc_taskset *tset)
+{
+	return tset->process || get_nr_threads(tset->task) == 1;
+}
+
+/* Has there been an exec since process_mm_grab()? */
+static bool mm_is_stale(const struct bc_taskset *tset)
+{
+	struct task_struct *task = tset->task;
+	struct mm_struct *mm = task_mm(task);
+
+	lockdep_assert_held(bc_siglock(task));
+
+	if (!mm && tset->process) {
+		for_each_thread(tset->task, task) {
+			mm = task_mm(task);
+			if (mm)
+				break;
+		}
+	}
+	return mm && mm != tset->mm;
+}
+
 /* Move tasks, all or none. The caller holds their siglock. */
 static int migrate(struct move *move)
 {
@@ -557,6 +644,7 @@ static int migrate(struct move *move)
 			return -EAGAIN;
 		move->moved |= move_to(move, cg) != cg;
 	}
+	move->moved |= bc_mm_moves(tset);
 	if (!move->moved)
 		return 0;
 
@@ -641,19 +729,34 @@ static bool is_alive(const struct bc_taskset *tset)
 }
 
 /*
- * Move them, unless the task has been reaped and has no siglock any more: then
- * return false.
+ * Move them, unless the task has been reaped and has no siglock any more, or has got
+ * another address space by an exec: then return false.
  */
 static bool lock_and_migrate(struct move *move, int *err)
 {
-	struct task_struct *task = move->tset.task;
+	struct bc_taskset *tset = &move->tset;
+	struct mm_struct *mm;
+	bool whole, done = true;
 	unsigned long flags;
 
-	if (!lock_task_sighand(task, &flags))
-		return false;
-	*err = is_alive(&move->tset) ? migrate(move) : -ESRCH;
-	unlock_task_sighand(task, &flags);
-	return true;
+	mm = process_mm_grab(tset->task);
+	if (!lock_task_sighand(tset->task, &flags)) {
+		done = false;
+		goto out;
+	}
+	whole = is_whole(tset);
+	tset->mm = whole ? mm : NULL;
+	if (!is_alive(tset))
+		*err = -ESRCH;
+	else if (whole && mm_is_stale(tset))
+		done = false;
+	else
+		*err = migrate(move);
+	unlock_task_sighand(tset->task, &flags);
+out:
+	if (mm)
+		mmdrop(mm);
+	return done;
 }
 
 /* Move what is in @move->tset. Returns false as lock_and_migrate() does. */

@@ -48,6 +48,9 @@ static const char * const names[] = {
 	[BC_SABOTAGE_RUNTIME] = "runtime",
 	[BC_SABOTAGE_NARROW] = "narrow",
 	[BC_SABOTAGE_RULES] = "rules",
+	[BC_SABOTAGE_LEAVE_MM] = "leave_mm",
+	[BC_SABOTAGE_SETTLE] = "settle",
+	[BC_SABOTAGE_EVICT] = "evict",
 	[BC_SABOTAGE_LATE] = "late",
 };
 

@@ -39,6 +39,9 @@ enum bc_sabotage {
 	BC_SABOTAGE_RUNTIME,		/* groups above do not learn of run time */
 	BC_SABOTAGE_NARROW,		/* sets of CPUs and nodes restrict nobody */
 	BC_SABOTAGE_RULES,		/* sets may be anything */
+	BC_SABOTAGE_LEAVE_MM,		/* address spaces do not move along */
+	BC_SABOTAGE_SETTLE,		/* what was unmapped stays charged */
+	BC_SABOTAGE_EVICT,		/* shared memory that is gone stays charged */
 	BC_SABOTAGE_LATE,		/* who was late does not learn what it has missed */
 };
 

@@ -56,6 +56,16 @@ runtime		test_cpuacct	bc.nested
 narrow		test_cpuset	sets.move
 rules		test_cpuset	sets.subset
 late		test_cpuset	sets.storm_of_threads
+limit		test_privvmpages	priv.refuse
+leave_mm	test_privvmpages	priv.move
+settle		test_privvmpages	priv.paths
+settle		test_lockedpages	locked.paths
+leave_mm	test_lockedpages	locked.move
+limit		test_lockedpages	locked.refuse
+settle		test_mm_fuzz	fuzz.random
+evict		test_shmpages	shm.segment
+limit		test_shmpages	shm.memfd
+parent		test_shmpages	shm.barrier
 "
 
 if [ ! -w $switch ]; then

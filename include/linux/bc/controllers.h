@@ -40,6 +40,15 @@ BC_CONTROLLER(numtcpsock)
 BC_CONTROLLER(numothersock)
 #endif
 
+#ifdef CONFIG_MMU
+BC_CONTROLLER(privvmpages)
+BC_CONTROLLER(lockedpages)
+#endif
+
+#if defined(CONFIG_SHMEM) && defined(CONFIG_MMU)
+BC_CONTROLLER(shmpages)
+#endif
+
 BC_CONTROLLER(cpuacct)
 
 #ifdef CONFIG_SMP

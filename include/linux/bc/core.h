@@ -141,12 +141,15 @@ struct css_group {
  * struct bc_taskset - tasks that move to another group together
  * @task: one of them
  * @process: all threads of @task's process, not just @task
+ * @mm: their address space, by mm_count, if the process moves as a whole; it goes along
+ *	if the process has made it, see mm.c
  * @css: the controllers' states where they go, a root's included; NULL for those that
  *	the move does not concern
  */
 struct bc_taskset {
 	struct task_struct	*task;
 	bool			process;
+	struct mm_struct	*mm;
 	struct bc_css		*css[BC_NR_CONTROLLERS];
 };
 
@@ -373,6 +376,20 @@ static inline struct bc_css *bc_task_css(struct task_struct *task,
 				   lockdep_is_held(bc_siglock(task)));
 	return cg && cg->css[id] ? cg->css[id] : bc_root_css[id];
 }
+
+/**
+ * bc_css_charged - what to charge to
+ * @css: the state of a resource controller, or NULL
+ *
+ * Context: Any.
+ * Return: the state; NULL for a root's, which is never charged.
+ */
+static inline struct bc_css *bc_css_charged(struct bc_css *css)
+{
+	return css && !css->root ? css : NULL;
+}
+
+struct bc_css *bc_task_css_get(struct task_struct *task, enum bc_controller_id id);
 
 /**
  * struct bc_resource - the state of a controller that is one counter

@@ -5,7 +5,11 @@
 #ifndef _LINUX_BC_TYPES_H
 #define _LINUX_BC_TYPES_H
 
+#include <linux/spinlock_types.h>
+#include <linux/types.h>
+
 struct bc_counter;
+struct bc_css;
 
 #define BC_CONTROLLER(name) BC_ID_##name,
 /* The controllers, by number: BC_ID_numfiles and so on. */
@@ -51,6 +55,70 @@ enum bc_unit {
 struct bc_charge {
 #ifdef CONFIG_BEANCOUNTERS
 	struct bc_counter	*counter;
+#endif
+};
+
+/**
+ * enum bc_mm_resource - what is charged for an address space as a whole
+ * @BC_MM_PRIVATE: private writable mappings, for privvmpages
+ * @BC_MM_LOCKED: locked pages, for lockedpages
+ * @BC_NR_MM_RESOURCES: how many there are
+ */
+enum bc_mm_resource {
+	BC_MM_PRIVATE,
+	BC_MM_LOCKED,
+	BC_NR_MM_RESOURCES
+};
+
+/**
+ * struct bc_mm_charge - what is charged for an address space of one resource
+ * @css: whom it is charged to, by reference; NULL: nobody, or a root
+ * @to: while a move is being decided: whom it will be charged to, if that is no root
+ * @stop: the level up from @to, or from @css, that they have in common
+ * @pages: how much is charged to @css, and to @to up to @stop
+ */
+struct bc_mm_charge {
+	struct bc_css		*css;
+	struct bc_css		*to;
+	struct bc_css		*stop;
+	unsigned long		pages;
+};
+
+/**
+ * struct bc_mm - whose an address space is; a part of struct mm_struct
+ * @lock: protects what follows; taken with interrupts off
+ * @owned: any @charge may have a css. Looked at without @lock.
+ * @moving: a move is being decided, by resource
+ * @maker: the process that made it, as long as it uses it: a name, no reference
+ * @charge: by resource
+ *
+ * Use <linux/bc/mm.h>.
+ */
+struct bc_mm {
+#ifdef CONFIG_BEANCOUNTERS
+	spinlock_t		lock;	/* taken inside siglock */
+	bool			owned;
+	bool			moving[BC_NR_MM_RESOURCES];
+	const void		*maker;
+	struct bc_mm_charge	charge[BC_NR_MM_RESOURCES];
+#endif
+};
+
+/**
+ * struct bc_shmem - who has paid for a shared memory object; a part of its inode
+ * @owners: whom it is charged to, see kernel/bc/shmpages.c
+ * @nobody: pages of it that are charged to nobody; counted while there are @owners
+ * @locked: who has paid for locking it (SHM_LOCK)
+ * @nr_locked: how many pages
+ *
+ * All zero means that nothing was charged. Use <linux/bc/shmem.h>.
+ */
+struct bc_shmem {
+#ifdef CONFIG_BEANCOUNTERS
+	struct hlist_head	owners;
+	unsigned long		nobody;
+	struct bc_charge	locked;
+	unsigned long		nr_locked;
 #endif
 };
 

@@ -497,9 +497,10 @@ static const char *bc_tear_down(const char *dir)
 	bc_write(BC_ROOT, "tasks", "0");
 	d = opendir(dir);
 	while (d && (de = readdir(d)) && !wrong) {
-		if (strncmp(de->d_name, "num", 3))
-			continue;
 		snprintf(file, sizeof(file), "%s/held", de->d_name);
+		/* A child group, or a controller that counts nothing. */
+		if (bc_get(dir, file) < 0)
+			continue;
 		if (bc_settle(dir, file, 0))
 			wrong = file;
 	}

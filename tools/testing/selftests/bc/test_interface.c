@@ -21,7 +21,8 @@ static const struct file_mode group_files[] = {
 /* Which of them there are depends on the kernel's configuration. */
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
-	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "cpuacct", "cpuset",
+	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "privvmpages",
+	"lockedpages", "shmpages", "cpuacct", "cpuset",
 	"nodeset", "debug", "numtickets",
 };
 
@@ -270,6 +271,46 @@ TEST_F(bc, amounts)
 	/* A NUL does not end the number, it is garbage. */
 	EXPECT_EQ(-EINVAL, bc_write_text(self->dir, "numtasks/limit", "5\0006", 3));
 	EXPECT_EQ(8, bc_get(self->dir, "numtasks/limit"));
+}
+
+/* Of pages, what has a suffix is bytes. */
+TEST_F(bc, pages)
+{
+	static const struct {
+		const char *text;
+		int err;
+		long value;
+	} t[] = {
+		{ "5",				0,	5 },
+		{ "5P",				0,	5 },
+		{ "6p\n",			0,	6 },
+		{ "512M",			0,	131072 },
+		{ "4K",				0,	1 },
+		{ "7k",				0,	1 },
+		{ "1T",				0,	1L << 28 },
+		{ "0K",				0,	0 },
+		{ "9",				0,	9 },
+		{ "3K",				-EINVAL, 9 },
+		{ "P",				-EINVAL, 9 },
+		{ "4PK",			-EINVAL, 9 },
+		{ "9223372036854775808P",	-ERANGE, 9 },
+		{ "16777216T",			-ERANGE, 9 },
+		{ "16777215T",			0,	16777215L << 28 },
+		{ "max",			0,	LONG_MAX },
+	};
+	long page = sysconf(_SC_PAGESIZE);
+	size_t i;
+
+	if (page != 4096 || bc_get(self->dir, "privvmpages") == -ENOENT)
+		SKIP(return, "no privvmpages here, or pages of %ld bytes", page);
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		EXPECT_EQ(t[i].err, bc_write(self->dir, "privvmpages/limit", "%s", t[i].text)) {
+			TH_LOG("writing '%s'", t[i].text);
+		}
+		EXPECT_EQ(t[i].value, bc_get(self->dir, "privvmpages/limit")) {
+			TH_LOG("after writing '%s'", t[i].text);
+		}
+	}
 }
 
 TEST_F(bc, limit_and_barrier)
