@@ -183,8 +183,96 @@ static int make_connection(void)
 	return a == -EAGAIN ? -ENOBUFS : a;	/* refused by the listener's group */
 }
 
+/* Memory of each kind. */
+static struct {
+	char *p;
+	size_t size;
+} areas[MAX_OBJECTS];
+
+static int make_area(int prot, int flags)
+{
+	size_t size = (1 + rnd(200)) * 4096;
+	unsigned int i;
+	char *p;
+
+	p = mmap(NULL, size, prot, flags | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	if (prot & PROT_WRITE)
+		p[rnd(size)] = 1;
+	for (i = 0; areas[i].p; i++)
+		;
+	areas[i].p = p;
+	areas[i].size = size;
+	return i;
+}
+
+static void drop_area(int i)
+{
+	munmap(areas[i].p, areas[i].size);
+	areas[i].p = NULL;
+}
+
+static int make_private(void)
+{
+	return make_area(PROT_READ | PROT_WRITE, MAP_PRIVATE);
+}
+
+static int make_locked(void)
+{
+	return make_area(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_LOCKED);
+}
+
+static int make_shared(void)
+{
+	return make_area(PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+/* Holes, other protections, other places. */
+static int make_holes(void)
+{
+	int i = make_area(PROT_READ, MAP_PRIVATE), err = 0;
+	size_t half;
+	char *p;
+
+	if (i < 0)
+		return i;
+	half = areas[i].size / 8192 * 4096;
+	if (half && mprotect(areas[i].p, half, PROT_READ | PROT_WRITE))
+		err = -errno;
+	if (half && !rnd(3))
+		munmap(areas[i].p + half / 2 / 4096 * 4096, 4096);
+	p = mremap(areas[i].p + half, areas[i].size - half, areas[i].size, MREMAP_MAYMOVE);
+	if (p != MAP_FAILED)
+		munmap(p, areas[i].size);
+	if (err)
+		drop_area(i);
+	return err ?: i;
+}
+
+static int make_memfd(void)
+{
+	int fd = memfd_create("bc", MFD_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	if (fallocate(fd, 0, 0, (1 + rnd(100)) * 4096)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	if (rnd(2) && ftruncate(fd, rnd(50) * 4096))
+		perror("ftruncate");
+	return fd;
+}
+
 static const struct op ops[] = {
-	{ "fork", make_child, drop_child, { EAGAIN } },
+	{ "private", make_private, drop_area, { ENOMEM } },
+	{ "locked", make_locked, drop_area, { ENOMEM, EAGAIN } },
+	{ "shared", make_shared, drop_area, { ENOMEM, ENFILE } },
+	{ "holes", make_holes, drop_area, { ENOMEM } },
+	{ "memfd", make_memfd, bc_close, { ENFILE, ENOMEM, ENOSPC } },
+	{ "fork", make_child, drop_child, { EAGAIN, ENOMEM } },
 	{ "open", bc_make_file, bc_close, { ENFILE } },
 	{ "pipe", make_pipe, bc_close, { ENFILE } },
 	{ "epoll", make_epoll, bc_close, { ENFILE } },
@@ -356,6 +444,10 @@ static const struct {
 	{ "numsiginfo", 8, true },
 	{ "numtcpsock", 9, false },
 	{ "numothersock", 6, false },
+	/* What is mapped while a worker comes from a root is forced. */
+	{ "privvmpages", 6000, true },
+	{ "lockedpages", 600, true },
+	{ "shmpages", 600, false },
 };
 
 /* Groups come and go. All have limits, the lower the smaller. */

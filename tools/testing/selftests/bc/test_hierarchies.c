@@ -1004,7 +1004,8 @@ TEST_F_TIMEOUT(hier, move_while_creating_threads, 300)
 	}
 	for (i = 0; i < 1000 && bc_get(g[0][0], "numtasks/held") < 4; i++)
 		usleep(5000);
-	ASSERT_LE(4, bc_get(g[0][0], "numtasks/held"));
+	/* It may have been one too many for a moment; all come soon. */
+	ASSERT_GT(1000, i);
 
 	for (i = 0; i < moves; i++) {
 		/* a, b, a, b; to y, y, x, x. */
