@@ -8,7 +8,7 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench stress kernel vm initramfs check tree refresh apply packages clean
+.PHONY: help demo test bench stress stress-ng kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench     what it costs, in instructions: build/bench/report.md, tables and plots'
 	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
+	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
 	@echo
 	@echo 'make kernel    build $(kernel_dir)/bzImage'
 	@echo 'make vm        boot it and open a shell in the guest; ^D ends it'
@@ -56,7 +57,8 @@ vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
 demo: export VARIANT = default
-check stress: export VARIANT = debug
+check stress stress-ng: export VARIANT = debug
+stress-ng: SECONDS = 10
 
 demo: kernel initramfs
 	@demo/demo
@@ -66,6 +68,9 @@ test: tree
 
 stress: kernel initramfs
 	@lab/stress $(SECONDS)
+
+stress-ng: kernel initramfs
+	@lab/stress-ng $(SECONDS)
 
 check: kernel
 	@lab/check
