@@ -229,6 +229,48 @@ static void path_brk(void)
 
 static int file;
 
+/* Becomes private and writable, and back. */
+static void path_mprotect(void)
+{
+	static char *p;
+
+	if (!p) {
+		p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			die("mmap");
+	}
+	check(mprotect(p, PAGE, PROT_READ | PROT_WRITE), "mprotect");
+	check(mprotect(p, PAGE, PROT_READ), "mprotect");
+}
+
+static void path_mlock(void)
+{
+	check(mlock(region, PAGE), "mlock");
+	check(munlock(region, PAGE), "munlock");
+}
+
+/* A page of shared memory that is made, used and gone. */
+static void path_shm(void)
+{
+	char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	*p = 1;
+	munmap(p, PAGE);
+}
+
+static void path_memfd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = check(memfd_create("bench", 0), "memfd_create");
+	check(pwrite(fd, "", 1, 0), "pwrite");
+	check(ftruncate(fd, 0), "ftruncate");
+}
+
 static void path_fcntl(void)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 10 };
@@ -475,6 +517,10 @@ static const struct {
 	{ .name = "mmap1", .fn = path_mmap1, .times = 20 },
 	{ .name = "mmap16", .fn = path_mmap16, .times = 5 },
 	{ .name = "brk", .fn = path_brk, .times = 20 },
+	{ .name = "mprotect", .fn = path_mprotect, .times = 20 },
+	{ .name = "mlock", .fn = path_mlock, .times = 20 },
+	{ .name = "shm", .fn = path_shm, .times = 20 },
+	{ .name = "memfd", .fn = path_memfd, .times = 20 },
 	{ .name = "fcntl", .fn = path_fcntl, .times = 100 },
 	{ .name = "dgram", .fn = path_dgram, .times = 100 },
 	{ .name = "signal", .fn = path_signal, .times = 100 },
@@ -533,7 +579,7 @@ static void set_limits(const char *dir)
 		snprintf(name, sizeof(name), "%s/limit", de->d_name);
 		snprintf(path, sizeof(path), "%s/%s", dir, name);
 		if (!access(path, F_OK))
-			put(dir, name, "100000");
+			put(dir, name, "1G");
 	}
 	if (d)
 		closedir(d);

@@ -139,7 +139,10 @@ BEGIN {
 		"udp UDP socket + close;tcp TCP socket + close;epoll epoll create + close;" \
 		"inotify inotify init + close;watch add + remove an inotify watch;" \
 		"mmap1 mmap, touch 1 page, munmap;mmap16 mmap, touch 16 pages, munmap;" \
-		"brk brk, touch a page, and back;fcntl fcntl lock + unlock;" \
+		"brk brk, touch a page, and back;" \
+		"mprotect mprotect a page, and back;mlock mlock + munlock a page;" \
+		"shm mmap shared, touch a page, munmap;memfd memfd: write a page, truncate;" \
+		"fcntl fcntl lock + unlock;" \
 		"dgram UNIX datagram send + receive;signal sigqueue + sigwaitinfo;" \
 		"pty pty open + close;key add_key + unlink;" \
 		"attach attach self: open, write 0, close;mkdir mkdir + rmdir;" \
