@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Events: the multicast group of the kernel's generic netlink family, with libnl. */
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <poll.h>
+
+#include "internal.h"
+
+/**
+ * struct bc_events - who listens
+ * @sk: joined to the multicast group
+ * @family: the type of its messages
+ * @buf: what was received last, a datagram; libnl's to free
+ * @pos: the next message in it
+ * @left: how many bytes there are from there on
+ */
+struct bc_events {
+	struct nl_sock *sk;
+	unsigned int family;
+	unsigned char *buf;
+	const char *pos;
+	size_t left;
+};
+
+/* Lengths and types; libnl sees to it that strings end where they should. */
+static const struct nla_policy policy[BC_A_MAX + 1] = {
+	[BC_A_HIERARCHY]	= { .type = NLA_U32 },
+	[BC_A_GROUP_ID]		= { .type = NLA_U64 },
+	[BC_A_GROUP_PATH]	= { .type = NLA_STRING },
+	[BC_A_RESOURCE]		= { .type = NLA_STRING },
+	[BC_A_REFUSER_ID]	= { .type = NLA_U64 },
+	[BC_A_REFUSER_PATH]	= { .type = NLA_STRING },
+	[BC_A_AMOUNT]		= { .type = NLA_U64 },
+	[BC_A_HELD]		= { .type = NLA_U64 },
+	[BC_A_MAXHELD]		= { .type = NLA_U64 },
+	[BC_A_MINHELD]		= { .type = NLA_U64 },
+	[BC_A_BARRIER]		= { .type = NLA_U64 },
+	[BC_A_LIMIT]		= { .type = NLA_U64 },
+	[BC_A_FAILCNT]		= { .type = NLA_U64 },
+	[BC_A_PID]		= { .type = NLA_U32 },
+	[BC_A_COMM]		= { .type = NLA_STRING },
+	[BC_A_COUNTER]		= { .type = NLA_NESTED },
+	[BC_A_LOST]		= { .type = NLA_U64 },
+};
+
+/* @tb by number; of those that are there several times (BC_A_COUNTER), the last one. */
+static int parse_attrs(struct nlattr *head, int len, struct nlattr **tb)
+{
+	return nla_parse(tb, BC_A_MAX, head, len, policy) < 0 ? -EBADMSG : 0;
+}
+
+static const char *get_str(struct nlattr *a)
+{
+	return a ? nla_get_string(a) : NULL;
+}
+
+static unsigned int get_u32(struct nlattr *a)
+{
+	return a ? nla_get_u32(a) : 0;
+}
+
+static unsigned long long get_u64(struct nlattr *a)
+{
+	return a ? nla_get_u64(a) : 0;
+}
+
+static unsigned int seen(struct nlattr **tb)
+{
+	unsigned int bits = 0, i;
+
+	for (i = BC_A_PAD + 1; i <= BC_A_MAX; i++)
+		bits |= tb[i] ? 1U << i : 0;
+	return bits;
+}
+
+static void parse_counter(struct nlattr *a, struct bc_event *event)
+{
+	struct nlattr *tb[BC_A_MAX + 1];
+	struct bc_event_counter *c;
+
+	/* One that cannot be read is as good as none. */
+	if (event->nr_counters == BC_EVENT_COUNTERS ||
+	    parse_attrs(nla_data(a), nla_len(a), tb) || !tb[BC_A_RESOURCE])
+		return;
+	c = &event->counters[event->nr_counters++];
+	c->seen = seen(tb);
+	c->resource = get_str(tb[BC_A_RESOURCE]);
+	c->held = get_u64(tb[BC_A_HELD]);
+	c->maxheld = get_u64(tb[BC_A_MAXHELD]);
+	c->minheld = get_u64(tb[BC_A_MINHELD]);
+	c->failcnt = get_u64(tb[BC_A_FAILCNT]);
+}
+
+static int parse_event(struct nlmsghdr *nlh, struct bc_event *event)
+{
+	struct nlattr *tb[BC_A_MAX + 1], *head, *a;
+	struct genlmsghdr *genlh;
+	int len, left;
+
+	memset(event, 0, sizeof(*event));
+	if (!genlmsg_valid_hdr(nlh, 0))
+		return -EBADMSG;
+	genlh = genlmsg_hdr(nlh);
+	head = genlmsg_attrdata(genlh, 0);
+	len = genlmsg_attrlen(genlh, 0);
+	if (parse_attrs(head, len, tb))
+		return -EBADMSG;
+	event->cmd = genlh->cmd;
+	event->seen = seen(tb);
+	event->hierarchy = get_u32(tb[BC_A_HIERARCHY]);
+	event->group_id = get_u64(tb[BC_A_GROUP_ID]);
+	event->group = get_str(tb[BC_A_GROUP_PATH]);
+	event->pid = get_u32(tb[BC_A_PID]);
+	event->comm = get_str(tb[BC_A_COMM]);
+	event->resource = get_str(tb[BC_A_RESOURCE]);
+	event->refuser_id = get_u64(tb[BC_A_REFUSER_ID]);
+	event->refuser = get_str(tb[BC_A_REFUSER_PATH]);
+	event->amount = get_u64(tb[BC_A_AMOUNT]);
+	event->held = get_u64(tb[BC_A_HELD]);
+	event->barrier = get_u64(tb[BC_A_BARRIER]);
+	event->limit = get_u64(tb[BC_A_LIMIT]);
+	event->failcnt = get_u64(tb[BC_A_FAILCNT]);
+	event->lost = get_u64(tb[BC_A_LOST]);
+	nla_for_each_attr(a, head, len, left) {
+		if (nla_type(a) == BC_A_COUNTER)
+			parse_counter(a, event);
+	}
+	return 1;
+}
+
+int bc_event_parse(unsigned int family, const char **pos, size_t *len,
+		   struct bc_event *event)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)*pos;
+	int left = *len, ret;
+
+	while (nlmsg_ok(nlh, left)) {
+		struct nlmsghdr *this = nlh;
+
+		nlh = nlmsg_next(nlh, &left);
+		*len = left > 0 ? left : 0;
+		*pos = (const char *)nlh;
+		if (this->nlmsg_type != family)
+			continue;
+		return parse_event(this, event);
+	}
+	ret = *len ? -EBADMSG : 0;
+	*len = 0;
+	return ret;
+}
+
+static int nl_to_errno(int err)
+{
+	switch (-err) {
+	case NLE_PERM:
+	case NLE_NOACCESS:
+		return -EPERM;
+	case NLE_OBJ_NOTFOUND:
+	case NLE_NODEV:
+		return -ENOENT;
+	case NLE_NOMEM:
+		return -ENOMEM;
+	case NLE_AGAIN:
+		return -EAGAIN;
+	case NLE_INTR:
+		return -EINTR;
+	case NLE_MSG_TRUNC:
+		return -EMSGSIZE;
+	default:
+		return -EIO;
+	}
+}
+
+int bc_events_open(struct bc_events **events, int buffer)
+{
+	struct bc_events *e = calloc(1, sizeof(*e));
+	int ret, group;
+
+	*events = NULL;
+	if (!e)
+		return -ENOMEM;
+	e->sk = nl_socket_alloc();
+	if (!e->sk) {
+		free(e);
+		return -ENOMEM;
+	}
+	/* What is sent to all has no sequence that we could know. */
+	nl_socket_disable_seq_check(e->sk);
+	nl_socket_disable_auto_ack(e->sk);
+	ret = genl_connect(e->sk);
+	if (ret >= 0)
+		ret = genl_ctrl_resolve(e->sk, BC_GENL_NAME);
+	if (ret >= 0) {
+		e->family = ret;
+		group = genl_ctrl_resolve_grp(e->sk, BC_GENL_NAME, BC_GENL_MCGRP_EVENTS);
+		ret = group;
+	}
+	if (ret >= 0) {
+		/* Any size with CAP_NET_ADMIN; less, if it has to be, without. */
+		if (setsockopt(nl_socket_get_fd(e->sk), SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
+			       sizeof(buffer)))
+			ret = nl_socket_set_buffer_size(e->sk, buffer, 0);
+		nl_socket_set_msg_buf_size(e->sk, BC_EVENT_BUF);
+	}
+	if (ret >= 0)
+		ret = nl_socket_set_nonblocking(e->sk);
+	if (ret >= 0)
+		ret = nl_socket_add_membership(e->sk, group);
+	if (ret < 0) {
+		bc_events_close(e);
+		return nl_to_errno(ret);
+	}
+	*events = e;
+	return 0;
+}
+
+void bc_events_close(struct bc_events *events)
+{
+	if (!events)
+		return;
+	free(events->buf);
+	nl_socket_free(events->sk);
+	free(events);
+}
+
+int bc_events_fd(const struct bc_events *events)
+{
+	return nl_socket_get_fd(events->sk);
+}
+
+int bc_events_next(struct bc_events *events, struct bc_event *event)
+{
+	struct sockaddr_nl from;
+	int ret;
+
+	for (;;) {
+		if (events->left) {
+			ret = bc_event_parse(events->family, &events->pos, &events->left, event);
+			if (ret)
+				return ret;
+		}
+		free(events->buf);
+		events->buf = NULL;
+		errno = 0;
+		ret = nl_recv(events->sk, &from, &events->buf, NULL);
+		if (ret == 0 || ret == -NLE_AGAIN)
+			return 0;
+		if (ret == -NLE_INTR)
+			continue;
+		/* libnl has "out of memory" for it, as for others. */
+		if (ret < 0 && errno == ENOBUFS)
+			return -ENOBUFS;
+		if (ret < 0)
+			return nl_to_errno(ret);
+		/* From the kernel, not from somebody who has our address. */
+		events->left = from.nl_pid ? 0 : ret;
+		events->pos = (const char *)events->buf;
+	}
+}

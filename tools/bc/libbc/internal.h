@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of libbc share. */
+#ifndef LIBBC_INTERNAL_H
+#define LIBBC_INTERNAL_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libbc.h"
+
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+struct bc {
+	char *configfs, *proc;
+	struct bc_hierarchy *hierarchies;
+	struct bc_controller *controllers;
+	size_t nr_hierarchies, nr_controllers;
+	/* What has failed; not to be freed if there was no room for that. */
+	char *error;
+};
+
+struct bc_group {
+	struct bc *bc;
+	const struct bc_hierarchy *hierarchy;
+	int fd;
+	char *path, *name;
+};
+
+/* Leave a line for bc_error(), and return -@err. */
+int __printf(3, 4) bc_fail(struct bc *bc, int err, const char *fmt, ...);
+/* What an error means where @file is written: better than strerror(3), if we know. */
+const char *bc_why(const char *file, int err);
+/* A whole file, up to its last newline. -errno; leaves no line. */
+int bc_read_at(int dirfd, const char *file, char **text);
+/* The same for one that is a number: one open(2), one read(2), as there are many. */
+int bc_read_short(int dirfd, const char *file, char *buf, size_t size);
+/* In one write(2). -errno; leaves no line. */
+int bc_write_at(int dirfd, const char *file, const char *text);
+/* The directories in a directory, sorted; how many, or -errno; leaves no line. */
+int bc_list_dirs(int dirfd, const char *path, char ***names);
+/* As read from a file: BC_MAX for "max". */
+long long bc_amount_value(const char *text);
+
+#endif /* LIBBC_INTERNAL_H */
