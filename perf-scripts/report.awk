@@ -327,7 +327,7 @@ END {
 		print "open(2) without the close, the median of 200, and of 2,000 in a row (a storm):"
 		header("|succeeds|refused|in a storm", 1)
 		for (i = 1; i <= nrefused; i++) {
-			a[1] = i == 1 ? "nobody listens to events" : "bc-events listens"
+			a[1] = i == 1 ? "nobody listens to events" : "bcctl events listens"
 			a[2] = comma(opened[i])
 			a[3] = comma(refused[i])
 			a[4] = comma(storm[i])

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "bc_util.h"
-#include "../../../bc/genl.h"
+#include "bc_genl.h"
 
 #define USER		12345
 #define TRACING		"/sys/kernel/tracing"
@@ -1315,7 +1315,7 @@ struct tool {
 	FILE *out, *err;
 };
 
-/* Run bc-events, as a user if @user, with some options up to NULL. */
+/* Run bcctl events by its short name, as a user if @user, with some options up to NULL. */
 static int start_tool(struct tool *t, int user, ...)
 {
 	const char *argv[16] = { TOOL };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Reading the events of beancounters, for bc-events and for the selftest. Plain
- * sockets: Debian has no static libmnl. What fails returns -errno.
+ * Reading the events of beancounters with plain sockets: to build and run the selftests
+ * takes no library, and what libbc makes of a message does not matter to them. What fails
+ * returns -errno.
  */
 #ifndef BC_GENL_H
 #define BC_GENL_H
