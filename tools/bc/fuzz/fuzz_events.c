@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/* libFuzzer: messages from the netlink socket. All that was parsed is looked at. */
+#include <string.h>
+
+#include "../commands/bcctl.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+static unsigned long long sum;
+
+static void look_at(const char *s)
+{
+	sum += s ? strlen(s) : 0;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	static struct bc_event ev;
+	const char *pos, *end;
+	char *buf;
+	unsigned int i;
+	size_t left = size;
+	int ret, n = 0;
+
+	/* As long as it is, so that a read beyond it is seen; and aligned. */
+	buf = malloc(size ?: 1);
+	memcpy(buf, data, size);
+	pos = buf;
+	end = buf + size;
+	while ((ret = bc_event_parse(0x1c, &pos, &left, &ev))) {
+		/* Each message has a header, so that this comes to an end. */
+		if (++n > (int)(size / 16) + 1 || (left && pos + left > end))
+			abort();
+		if (ret < 0)
+			continue;
+		look_at(ev.group);
+		look_at(ev.comm);
+		look_at(ev.resource);
+		look_at(ev.refuser);
+		for (i = 0; i < ev.nr_counters; i++)
+			look_at(ev.counters[i].resource);
+	}
+	free(buf);
+	return 0;
+}
