@@ -77,16 +77,12 @@ say "A busy group cannot be removed, nor can one with groups in it."
 run "rmdir $bc/web/php"
 run "rmdir $bc/web"
 
-say "To end it: no more forks, then kill all who are there. No race to lose."
-run "echo 0 > $bc/web/numtasks/limit"
-run "kill -9 \$(cat $bc/web/php/tasks)"
-wait $bomb 2>/dev/null
-# Orphans are reaped by init, which is a shell here.
-while [ "$(cat $bc/web/numtasks/held)" != 0 ]; do usleep 10000; done
-row "after kill"
+say "What is in trouble, on a machine with many groups?"
+run "bcctl show -q"
 
-say "Empty groups go away."
-run "rmdir $bc/web/php $bc/web"
+say "To end it: no more forks, kill all who are there, remove. No race to lose."
+run "bcctl delete -r --kill web"
+wait $bomb 2>/dev/null
 if [ -d $bc/web ]; then
 	echo "  They are still there."
 	fail=1
@@ -98,8 +94,8 @@ say "Second act. All programs of this machine together may open 1,000 files."
 run "echo 1000 > /proc/sys/fs/file-max"
 
 say "A server leaks one at every tenth request. It may have 200, its neighbour any."
-run "mkdir $bc/server $bc/neighbour"
-run "echo 200 > $bc/server/numfiles/limit"
+run "bcctl create server numfiles=200"
+run "bcctl create neighbour"
 rm -f /tmp/steps
 # In user namespaces, as root may go on above fs.file-max.
 cat >/tmp/neighbour <<'EOF'
@@ -141,13 +137,16 @@ if [ "$after" -le "$before" ] || [ "$(cat $bc/server/numfiles/held)" -gt 200 ]; 
 	fail=1
 fi
 
+say "Why does it fail, and what would help?"
+run "bcctl explain $leak | sed -n '1p; /numfiles/,/numino/p' | sed '\$d'"
+
 say "The administrator gives it some room until it is mended. No restart."
-run "echo 300 > $bc/server/numfiles/limit"
+run "bcctl set server numfiles=300"
 until_held 300
 files "at the new limit"
 
 say "The same without a limit: the files of the whole machine are gone."
-run "echo max > $bc/server/numfiles/limit"
+run "bcctl set server numfiles=max"
 # The neighbour ends when it cannot open a file, which its shell tells.
 wait $healthy 2>/dev/null
 files "the neighbour has died"
@@ -157,7 +156,7 @@ kill $leak
 wait $leak 2>/dev/null
 while [ "$(cat $bc/server/numfiles/held)" != 0 ]; do usleep 10000; done
 files "killed"
-run "rmdir $bc/server $bc/neighbour"
+run "bcctl delete server neighbour"
 for g in server neighbour; do
 	if [ -d $bc/$g ]; then
 		echo "  $g is still there."

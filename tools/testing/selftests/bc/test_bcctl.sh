@@ -76,8 +76,8 @@ is "create: limits" "20:20 100:200" "$(pair $g/a numtasks) $(pair $g/a numfiles)
 
 # From each pair to each other one: the order of writes is right.
 bad=0
-for from in 5:5 5:9 7:7 7:9 9:9 max:max 5:max; do
-	for to in 5:5 5:9 7:7 7:9 9:9 3:3 12:12 3:12 max:max 7:max; do
+for from in 5:9 7:7 max:max; do
+	for to in 5:5 5:9 9:9 3:12 max:max; do
 		ctl set $g/a numfiles=$from && ctl set $g/a numfiles=$to || bad=1
 		[ "$(pair $g/a numfiles)" = $to ] || { echo "# $from to $to"; bad=1; }
 	done
