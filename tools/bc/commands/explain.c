@@ -225,6 +225,16 @@ static void look_at_pids_cgroup(const char *pid)
 	}
 }
 
+static void look_at_memlock(const char *status, const char *limits)
+{
+	long long kb = field(status, "\nVmLck:"), limit = rlimit(limits, "Max locked memory");
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (kb >= 0 && limit >= 0 && limit != BC_MAX)
+		add_other("lockedpages", format("RLIMIT_MEMLOCK of the process, in pages"),
+			  kb * 1024 / page, limit / page);
+}
+
 static void look_at_keys(long long uid)
 {
 	char text[8192], *line, *save;
@@ -272,8 +282,7 @@ static void look_at_process(const char *pid)
 		  u.inotify, proc_number("sys/fs/inotify/max_user_instances"));
 	add_other("numwatches", format("fs.inotify.max_user_watches for uid %lld", uid),
 		  u.watches, proc_number("sys/fs/inotify/max_user_watches"));
-	add_other("lockedpages", format("RLIMIT_MEMLOCK, in KB"), field(status, "\nVmLck:"),
-		  rlimit(limits, "Max locked memory") / 1024);
+	look_at_memlock(status, limits);
 	look_at_keys(uid);
 	look_at_pids_cgroup(pid);
 }

@@ -111,18 +111,27 @@ static char *owner_name(const struct stat *st)
 	return both;
 }
 
-/* Who it was given to: what a user makes belongs to that user anyway. */
-static void put_owner(struct bc_group *group, struct bc_group *parent)
+/*
+ * Who it was given to (the directory and the lists of tasks), or, if the other files are
+ * somebody's as well, who has made it. Root's are not worth a line.
+ */
+static void put_owner(struct bc_group *group)
 {
-	struct stat st, above;
+	struct stat st, file;
 	char *owner;
 
 	if (fstat(bc_group_fd(group), &st) ||
-	    (parent && !fstat(bc_group_fd(parent), &above) && above.st_uid == st.st_uid &&
-	     above.st_gid == st.st_gid))
+	    fstatat(bc_group_fd(group), "notify_on_release", &file, 0))
 		return;
-	owner = owner_name(&st);
-	put_setting("owner", owner);
+	if (file.st_uid || file.st_gid) {
+		owner = owner_name(&file);
+		put_setting("maker", owner);
+	} else if (st.st_uid || st.st_gid) {
+		owner = owner_name(&st);
+		put_setting("owner", owner);
+	} else {
+		return;
+	}
 	free(owner);
 }
 
@@ -161,7 +170,7 @@ static int put_group(struct bc_group *group, int depth, void *arg)
 	if (bc_group_parent(group, &parent))
 		parent = NULL;
 	put_kept(group, parent);
-	put_owner(group, parent);
+	put_owner(group);
 	bc_group_close(parent);
 	return 0;
 }
@@ -332,9 +341,8 @@ static int restore_hierarchy(struct restoring *r, const struct conf_line *l)
  * @conf: what the file says
  * @path: in its hierarchy, to sort by
  * @h: NULL if it is only about to be made
- * @controllers: of a hierarchy that is only about to be made, or NULL
  * @want: all settings that are named, and "max" for counters that are not
- * @owner: or NULL
+ * @owner: who gets the directory and the lists of tasks, or, with @all, all files; or NULL
  * @owner_line: where that is
  * @done: has been set
  */
@@ -344,6 +352,7 @@ struct plan {
 	const struct bc_hierarchy *h;
 	struct settings want;
 	const char *owner;
+	bool all;
 	unsigned int owner_line;
 	bool done;
 };
@@ -472,11 +481,12 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 	for (i = 0; i < g->n; i++) {
 		const struct conf_line *l = &g->lines[i];
 
-		if (!strcmp(l->name, "owner")) {
+		if (!strcmp(l->name, "owner") || !strcmp(l->name, "maker")) {
 			if (parse_owner(l->value, &uid, &gid))
 				return fail("%s:%u: there is no user or group '%s'", r->file,
 					    l->line, l->value);
 			p->owner = l->value;
+			p->all = l->name[0] == 'm';
 			p->owner_line = l->line;
 		} else if (!strcmp(l->name, "profile")) {
 			profile = l;
@@ -570,6 +580,54 @@ static int check_new(struct restoring *r, const struct plan *p)
 	return STATUS_OK;
 }
 
+#define MAX_BIT 8192
+
+/* "0-3,6" as bits; false if it is none, or too long for us. */
+static bool parse_list(const char *text, bool bits[MAX_BIT])
+{
+	const char *p = text;
+
+	memset(bits, 0, MAX_BIT * sizeof(bits[0]));
+	while (*p) {
+		unsigned long first, last;
+		char *end;
+
+		if (!isdigit((unsigned char)*p))
+			return false;
+		first = strtoul(p, &end, 10);
+		last = first;
+		if (*end == '-' && isdigit((unsigned char)end[1]))
+			last = strtoul(end + 1, &end, 10);
+		if (last < first || last >= MAX_BIT || (*end && *end != ','))
+			return false;
+		for (; first <= last; first++)
+			bits[first] = true;
+		p = *end ? end + 1 : end;
+	}
+	return true;
+}
+
+/* Do both say the same, though not with the same characters? */
+static bool same_value(struct restoring *r, const char *name, const char *a, const char *b)
+{
+	static bool x[MAX_BIT], y[MAX_BIT];
+	const struct bc_controller *c;
+	long long m, n;
+	char *first;
+
+	if (!strcmp(a, b))
+		return true;
+	first = strndup(name, strcspn(name, "."));
+	if (!first)
+		out_of_memory();
+	c = bc_find_controller(r->bc, first);
+	free(first);
+	if (c && c->counter)
+		return !bc_parse_amount(a, BC_UNIT_ITEMS, &m) &&
+			!bc_parse_amount(b, c->unit, &n) && m == n;
+	return parse_list(a, x) && parse_list(b, y) && !memcmp(x, y, sizeof(x));
+}
+
 /* Which settings are not as they should be, and what they are; those of @changed. */
 static void find_changes(struct restoring *r, struct plan *p, struct bc_group *group,
 			 struct settings *changed, struct settings *was)
@@ -605,7 +663,7 @@ static void find_changes(struct restoring *r, struct plan *p, struct bc_group *g
 				*dot = '/';
 			if (group)
 				now = read_quietly(group, file);
-			same = now && !strcmp(now, value);
+			same = now && same_value(r, name, now, value);
 			free(file);
 		}
 		if (!same) {
@@ -636,30 +694,97 @@ static int check_plan(struct restoring *r, struct plan *p)
 	return status;
 }
 
-static int give_away(struct restoring *r, struct plan *p, struct bc_group *group)
-{
-	static const char * const files[] = { ".", "tasks", "threads" };
-	bool differs = !group;
-	struct stat st;
+/**
+ * struct gift - who is to get what
+ * @uid, @gid: @gid may be -1
+ * @differs: something is not theirs yet
+ * @give: change that, or just look
+ */
+struct gift {
 	uid_t uid;
 	gid_t gid;
+	bool differs, give;
+};
+
+/* 0, or -errno. */
+static int give_file(struct bc_group *group, const char *file, struct gift *gift)
+{
+	struct stat st;
+
+	if (fstatat(bc_group_fd(group), file, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	if (st.st_uid == gift->uid && (gift->gid == (gid_t)-1 || st.st_gid == gift->gid))
+		return 0;
+	gift->differs = true;
+	if (gift->give && fchownat(bc_group_fd(group), file, gift->uid, gift->gid,
+				   AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	return 0;
+}
+
+/* The files of a group, and of its controllers, but not of groups in it. */
+static int give_all(struct restoring *r, struct bc_group *group, struct gift *gift)
+{
+	static const char * const own[] = {
+		"id", "controllers", "notify_on_release", "releasable",
+	};
+	const struct bc_controller *c;
+	int err = 0, k, nr;
+	char **names;
+	size_t i, n;
+
+	for (i = 0; i < ARRAY_SIZE(own) && !err; i++)
+		err = give_file(group, own[i], gift);
+	c = bc_controllers(r->bc, &n);
+	for (i = 0; i < n && !err; i++) {
+		if (!bc_group_has(group, &c[i]))
+			continue;
+		err = give_file(group, c[i].name, gift);
+		nr = bc_group_files(group, &c[i], &names);
+		if (nr < 0)
+			return nr;
+		for (k = 0; k < nr && !err; k++) {
+			char *file = format("%s/%s", c[i].name, names[k]);
+
+			err = give_file(group, file, gift);
+			free(file);
+		}
+		bc_free_names(names);
+	}
+	return err;
+}
+
+static int give(struct restoring *r, struct plan *p, struct bc_group *group, struct gift *gift)
+{
+	static const char * const files[] = { ".", "tasks", "threads" };
+	int err = 0;
 	size_t i;
 
-	if (!p->owner || parse_owner(p->owner, &uid, &gid))
+	for (i = 0; i < ARRAY_SIZE(files) && !err; i++)
+		err = give_file(group, files[i], gift);
+	if (!err && p->all)
+		err = give_all(r, group, gift);
+	return err;
+}
+
+static int give_away(struct restoring *r, struct plan *p, struct bc_group *group)
+{
+	struct gift gift = { .differs = !group };
+	int err = 0;
+
+	if (!p->owner || parse_owner(p->owner, &gift.uid, &gift.gid))
 		return STATUS_OK;
-	for (i = 0; group && i < ARRAY_SIZE(files); i++) {
-		if (fstatat(bc_group_fd(group), files[i], &st, 0) || st.st_uid != uid ||
-		    (gid != (gid_t)-1 && st.st_gid != gid))
-			differs = true;
-	}
-	if (!differs)
+	if (group)
+		err = give(r, p, group, &gift);
+	if (!err && !gift.differs)
 		return STATUS_OK;
-	say_change(r, "give %s to %s", p->conf->name, p->owner);
-	for (i = 0; !r->dry && i < ARRAY_SIZE(files); i++) {
-		if (fchownat(bc_group_fd(group), files[i], uid, gid, 0))
-			return fail("%s:%u: cannot give %s to %s: %s", r->file, p->owner_line,
-				    p->conf->name, p->owner, strerror(errno));
-	}
+	say_change(r, "give %s%s to %s", p->all ? "all of " : "", p->conf->name, p->owner);
+	gift.give = true;
+	if (!err && !r->dry)
+		err = give(r, p, group, &gift);
+	if (err)
+		return fail("%s:%u: cannot give %s to %s: %s", r->file, p->owner_line,
+			    p->conf->name, p->owner, strerror(-err));
 	return STATUS_OK;
 }
 
@@ -832,5 +957,5 @@ const struct command restore_command = {
 	"FILE is as bc.conf(5) describes; '-' is standard input. Each change is a line. What\n"
 	"is so already is left alone, so that it can be run again. In a group that is named,\n"
 	"a resource that is not named gets no limit. Groups that are not named stay as they\n"
-	"are. The whole file is checked before anything is changed.\n",
+	"are. Hierarchies come first; then all groups are checked before one is changed.\n",
 };

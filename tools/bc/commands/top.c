@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bcctl top: groups, live. */
 #include <ctype.h>
+#include <locale.h>
 #include <ncurses.h>
 #include <poll.h>
 #include <signal.h>
@@ -210,7 +211,7 @@ static void print_screen(const struct round *round, size_t first, const char *or
 
 	getmaxyx(stdscr, rows, columns);
 	erase();
-	mvprintw(0, 0, "%zu groups, by %s. q quit; sort: c CPU, t tasks, l limit, r refused, g name",
+	mvprintw(0, 0, "%zu groups, by %s. q ends; sort: c CPU, t tasks, l limit, r refused, g",
 		 round->n, order);
 	attron(A_REVERSE);
 	mvprintw(1, 0, "%-*.*s", columns, columns, title);
@@ -405,6 +406,8 @@ static int cmd_top(int argc, char **argv)
 	/* Before the screen is taken: what is wrong is to be seen. */
 	bc_close(open_bc());
 	if (!t.batch) {
+		/* Names may be UTF-8. */
+		setlocale(LC_CTYPE, "");
 		screen = newterm(NULL, stdout, stdin);
 		if (!screen) {
 			note("cannot use terminal '%s': as with --batch", getenv("TERM") ?: "");

@@ -99,14 +99,11 @@ has "delete: what is below" "is below; -r" ctl delete $g
 ctl delete -r $g
 result $? "delete -r"
 
-# The deepest group, and one too deep.
+# One level too deep.
 deep=$g
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31; do
 	deep=$deep/$i
 done
-ctl create -p "$deep"
-result $? "create -p: 32 levels"
-ctl delete -r $g
 has "create -p: 33 levels" "32 levels deep and no deeper" ctl create -p "$deep/33"
 [ ! -d $bc/$g ]
 result $? "create -p: nothing is left of it"
@@ -231,6 +228,25 @@ if command -v start-stop-daemon >/dev/null; then
 	result $? "user: delete"
 	ctl delete $g
 fi
+
+# --- events -------------------------------------------------------------------
+# A receiver that does not read is told that it has missed some.
+ctl create $g numfiles=0
+ctl events -v -b 1 -e refused -g /$g >"$tmp/events" 2>"$tmp/ready" &
+pid=$!
+i=0
+while ! grep -q ready "$tmp/ready" && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done
+kill -STOP $pid
+sh -c "echo 0 >$bc/$g/tasks; i=0
+	while [ \$i -lt 500 ]; do true </dev/null; i=\$((i + 1)); done" 2>/dev/null
+kill -CONT $pid
+sleep 1
+kill $pid
+wait $pid
+is "events: ended" 0 $?
+has "events: lost" "lost some here" cat "$tmp/events"
+has "events: refused" "refused numfiles /$g by /$g: held 0 barrier 0 limit 0" cat "$tmp/events"
+ctl delete -k $g
 
 # --- restore ------------------------------------------------------------------
 if [ -d $bc/cpuset ]; then
