@@ -15,7 +15,7 @@
 	min_t(size_t, bc_group_path(group, NULL, 0) + 1, BC_TRACE_PATH_MAX)
 
 /* All counters of a group, as text. */
-#define BC_TRACE_COUNTERS_MAX	1024
+#define BC_TRACE_COUNTERS_MAX	2048
 
 TRACE_EVENT(bc_charge_fail,
 
