@@ -8,11 +8,12 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench stress stress-ng kernel vm initramfs check tree refresh apply packages clean
+.PHONY: help demo test model bench stress stress-ng kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
 	@echo 'make test      everything that CI runs: KUnit, kselftests, static checks'
+	@echo 'make model     the counters under weak memory ordering, all that can happen: Spin'
 	@echo 'make bench     what it costs, in instructions: build/bench/report.md, tables and plots'
 	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
@@ -65,6 +66,9 @@ demo: kernel initramfs
 
 test: tree
 	@lab/test
+
+model:
+	@lab/model
 
 stress: kernel initramfs
 	@lab/stress $(SECONDS)
