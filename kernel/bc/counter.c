@@ -506,7 +506,7 @@ static void credit_drain(struct bc_counter *counter)
 	/* Every section from now on sees ->pressure, and what was charged. */
 	smp_mb();
 	credit_wait();
-	/* Pairs with the release below: what was taken back has left held. */
+	/* Pairs with the last barrier below: what was taken back has left held. */
 	if (!smp_load_acquire(&counter->lent))
 		return;
 
@@ -539,7 +539,7 @@ static void credit_drain(struct bc_counter *counter)
 	smp_mb();
 	credit_wait();
 	/* None is opened before ->pressure is down again. */
-	smp_store_release(&counter->lent, false);
+	WRITE_ONCE(counter->lent, false);
 }
 
 static void credit_press(struct bc_counter *counter)
