@@ -46,8 +46,6 @@
  *   NO_UNPRESS_RELEASE	the release in credit_unpress()
  *   NO_ALLOWED_ACQUIRE	the acquire loads of @pressure in credit_allowed()
  *   NO_WAIT, NO_WAIT2	no barriers: the waits themselves
- * Not so without this one, see credit_drain():
- *   NO_LENT_RELEASE	the release store of @lent in credit_drain()
  */
 #ifndef LIMIT
 #define LIMIT	2	/* of P */
@@ -336,15 +334,11 @@ inline credit_drain(from, level)
 		credit_wait();
 #endif
 		/*
-		 * With NO_LENT_RELEASE, the model has the same states: nothing that comes before
-		 * can be later. All uncharges are full barriers, those of others were waited for
-		 * by acquire loads, and smp_mb() was in between.
+		 * A plain store: nothing that comes before can be later. All uncharges are full
+		 * barriers, those of others were waited for by acquire loads, and smp_mb() was in
+		 * between. With a release, the model has the same states.
 		 */
-#ifndef NO_LENT_RELEASE
-		store_release(me, LENT + level, 0)
-#else
 		write_once(me, LENT + level, 0)
-#endif
 	:: else
 	fi
 }
