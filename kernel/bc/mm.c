@@ -33,7 +33,6 @@
 #include <linux/bc/core.h>
 #include <linux/bc/mm.h>
 #include <linux/bug.h>
-#include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/lockdep.h>
@@ -137,11 +136,14 @@ static bool make_room(struct mm_struct *mm, enum bc_mm_resource res, unsigned lo
 		      enum bc_severity severity)
 {
 	struct bc_mm_charge *charge = &mm->bc.charge[res];
+	unsigned long flags;
+	bool ok = true;
 
-	guard(spinlock_irqsave)(&mm->bc.lock);
-	if (!is_charged(charge) || pages <= charge->pages)
-		return true;
-	return charge_more(charge, pages - charge->pages, severity);
+	spin_lock_irqsave(&mm->bc.lock, flags);
+	if (is_charged(charge) && pages > charge->pages)
+		ok = charge_more(charge, pages - charge->pages, severity);
+	spin_unlock_irqrestore(&mm->bc.lock, flags);
+	return ok;
 }
 
 int __bc_mm_grow(struct mm_struct *mm, vm_flags_t flags, unsigned long pages,
@@ -200,6 +202,7 @@ static void settle(struct mm_struct *mm, enum bc_mm_resource res)
 {
 	struct bc_mm_charge *charge = &mm->bc.charge[res];
 	unsigned long pages = pages_used(mm, res);
+	unsigned long flags;
 
 	/*
 	 * Who moves it between groups leaves what is charged alone. Who moves it in from a
@@ -208,13 +211,14 @@ static void settle(struct mm_struct *mm, enum bc_mm_resource res)
 	if ((smp_load_acquire(&charge->css) && data_race(charge->pages) == pages) ||
 	    bc_sabotaged(BC_SABOTAGE_SETTLE))
 		return;
-	guard(spinlock_irqsave)(&mm->bc.lock);
+	spin_lock_irqsave(&mm->bc.lock, flags);
 	if (!is_charged(charge))
-		return;
-	if (pages < charge->pages)
+		;
+	else if (pages < charge->pages)
 		charge_less(charge, charge->pages - pages);
-	else if (pages > charge->pages)
+	else
 		charge_more(charge, pages - charge->pages, BC_FORCE);
+	spin_unlock_irqrestore(&mm->bc.lock, flags);
 }
 
 void __bc_mm_settle(struct mm_struct *mm)
@@ -354,12 +358,14 @@ int bc_mm_can_attach(const struct bc_taskset *tset, enum bc_mm_resource res)
 
 	if (!goes_along(tset))
 		return 0;
-	guard(spinlock_irqsave)(&tset->mm->bc.lock);
+	/* Interrupts are off. */
+	spin_lock(&tset->mm->bc.lock);
 	claim(tset->mm);
 	/* Who ends it looks at ->owned after that: see __bc_mm_exit(). */
 	if (goes_along(tset) && !begin_move(tset->mm, res, to, BC_LIMIT))
 		err = -ENOMEM;
 	disclaim(tset->mm);
+	spin_unlock(&tset->mm->bc.lock);
 	return err;
 }
 
@@ -374,9 +380,10 @@ void bc_mm_cancel_attach(const struct bc_taskset *tset, enum bc_mm_resource res)
 {
 	if (!tset->mm)
 		return;
-	guard(spinlock_irqsave)(&tset->mm->bc.lock);
+	spin_lock(&tset->mm->bc.lock);
 	cancel_move(tset->mm, res);
 	disclaim(tset->mm);
+	spin_unlock(&tset->mm->bc.lock);
 }
 
 /**
@@ -390,28 +397,33 @@ void bc_mm_attach(const struct bc_taskset *tset, enum bc_mm_resource res)
 {
 	if (!tset->mm)
 		return;
-	guard(spinlock_irqsave)(&tset->mm->bc.lock);
+	spin_lock(&tset->mm->bc.lock);
 	end_move(tset->mm, res);
 	disclaim(tset->mm);
+	spin_unlock(&tset->mm->bc.lock);
 }
 
 static bool own(struct mm_struct *mm, struct task_struct *task, enum bc_mm_resource res)
 {
 	struct bc_mm_charge *charge = &mm->bc.charge[res];
 	struct bc_css *css = bc_task_css_get(task, resource_id[res]);
+	unsigned long flags;
+	bool ok;
 
 	if (!css)
 		return true;
-	guard(spinlock_irqsave)(&mm->bc.lock);
+	spin_lock_irqsave(&mm->bc.lock, flags);
 	claim(mm);
 	charge->css = css;
-	if (charge_more(charge, pages_used(mm, res), BC_BARRIER))
-		return true;
+	ok = charge_more(charge, pages_used(mm, res), BC_BARRIER);
 	/* Or it would be charged by force while it is torn down. */
-	charge->css = NULL;
+	if (!ok)
+		charge->css = NULL;
 	disclaim(mm);
-	bc_css_put(css);
-	return false;
+	spin_unlock_irqrestore(&mm->bc.lock, flags);
+	if (!ok)
+		bc_css_put(css);
+	return ok;
 }
 
 int __bc_mm_own(struct mm_struct *mm, struct task_struct *task)
@@ -434,8 +446,8 @@ void __bc_mm_exec(struct mm_struct *mm)
 {
 	int res;
 
-	guard(spinlock_irq)(&current->sighand->siglock);
-	guard(spinlock)(&mm->bc.lock);
+	spin_lock_irq(bc_siglock(current));
+	spin_lock(&mm->bc.lock);
 	claim(mm);
 	for (res = 0; res < BC_NR_MM_RESOURCES; res++) {
 		struct bc_css *css = bc_css_charged(bc_task_css(current, resource_id[res]));
@@ -444,10 +456,13 @@ void __bc_mm_exec(struct mm_struct *mm)
 		end_move(mm, res);
 	}
 	disclaim(mm);
+	spin_unlock(&mm->bc.lock);
+	spin_unlock_irq(bc_siglock(current));
 }
 
 void __bc_mm_exit(struct mm_struct *mm)
 {
+	unsigned long flags;
 	int res;
 
 	WRITE_ONCE(mm->bc.maker, NULL);
@@ -456,7 +471,7 @@ void __bc_mm_exit(struct mm_struct *mm)
 	if (!READ_ONCE(mm->bc.owned))
 		return;
 
-	guard(spinlock_irqsave)(&mm->bc.lock);
+	spin_lock_irqsave(&mm->bc.lock, flags);
 	for (res = 0; res < BC_NR_MM_RESOURCES; res++) {
 		struct bc_mm_charge *charge = &mm->bc.charge[res];
 
@@ -469,4 +484,5 @@ void __bc_mm_exit(struct mm_struct *mm)
 		mm->bc.moving[res] = false;
 	}
 	disclaim(mm);
+	spin_unlock_irqrestore(&mm->bc.lock, flags);
 }

@@ -145,27 +145,26 @@ static void refused(struct bc_counter *counter, struct bc_counter *refuser,
 
 /* A level has no room. May we go on to its limit? Else say no, to everybody. */
 static noinline bool no_room(struct bc_counter *counter,
-			     struct bc_counter *refuser, unsigned long n,
+			     struct bc_counter *refuser,
 			     enum bc_severity severity)
 {
 	if (may_pass_barrier(refuser, severity)) {
-		hit(refuser, n, true);
+		hit(refuser, 1, true);
 		severity = BC_LIMIT;
-		refuser = bc_counter_charge(counter, n, severity);
+		refuser = bc_counter_charge(counter, 1, severity);
 		if (!refuser)
 			return true;
 	}
-	refused(counter, refuser, n, severity);
+	refused(counter, refuser, 1, severity);
 	return false;
 }
 
 static noinline struct bc_counter *try_harder(struct bc_counter *counter,
-					      unsigned long n,
 					      enum bc_severity severity)
 {
-	struct bc_counter *refuser = bc_counter_charge(counter, n, severity);
+	struct bc_counter *refuser = bc_counter_charge(counter, 1, severity);
 
-	if (unlikely(refuser) && !no_room(counter, refuser, n, severity))
+	if (unlikely(refuser) && !no_room(counter, refuser, severity))
 		return ERR_PTR(-ENOSPC);
 	return counter;
 }
@@ -217,10 +216,9 @@ bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
  * is returned, or an ERR_PTR().
  */
 static __always_inline struct bc_counter *try_charge(struct bc_counter *counter,
-						     unsigned long n,
 						     enum bc_severity severity)
 {
-	return credit_take(counter, n) ? counter : try_harder(counter, n, severity);
+	return credit_take(counter, 1) ? counter : try_harder(counter, severity);
 }
 
 /* The counter of the current task that is of the same kind. */
@@ -233,7 +231,7 @@ static struct bc_counter *current_counter(struct bc_counter *counter)
 }
 
 struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id id,
-			       unsigned long n, enum bc_severity severity)
+			       enum bc_severity severity)
 {
 	struct css_group *cg;
 
@@ -242,20 +240,20 @@ struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id i
 	/* It may have left for the root by now, or be in a root of this kind. */
 	if (!cg || !cg->css[id])
 		return NULL;
-	return try_charge(&to_bc_resource(cg->css[id])->counter, n, severity);
+	return try_charge(&to_bc_resource(cg->css[id])->counter, severity);
 }
 
 bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)
 {
 	guard(rcu)();
-	return !IS_ERR(try_charge(counter, 1, severity));
+	return !IS_ERR(try_charge(counter, severity));
 }
 
-void __bc_uncharge(struct bc_counter *counter, unsigned long n)
+void __bc_uncharge(struct bc_counter *counter)
 {
 	guard(rcu)();
 	if (bc_sabotaged(BC_SABOTAGE_OWNER))
 		counter = current_counter(counter);
-	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE) || !credit_give(counter, n))
-		bc_counter_uncharge(counter, n);
+	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE) || !credit_give(counter, 1))
+		bc_counter_uncharge(counter, 1);
 }

@@ -162,9 +162,10 @@ static bool charge_writer(struct inode *inode, unsigned long pages)
 	if (!(current->flags & PF_KTHREAD))
 		css = bc_task_css_get(current, BC_ID_shmpages);
 	if (!css) {
-		guard(spinlock)(&info->lock);
+		spin_lock(&info->lock);
 		if (!hlist_empty(&info->bc.owners))
 			info->bc.nobody += pages;
+		spin_unlock(&info->lock);
 		return true;
 	}
 	if (!bc_resource_try_charge(css, pages, BC_BARRIER)) {
@@ -183,15 +184,16 @@ static bool charge_maker(struct inode *inode, unsigned long pages)
 {
 	struct shmem_inode_info *info = SHMEM_I(inode);
 	struct shmem_owner *maker;
+	bool ok = true;
 
-	guard(spinlock)(&info->lock);
+	spin_lock(&info->lock);
 	maker = hlist_entry_safe(info->bc.owners.first, struct shmem_owner, node);
-	if (!maker)
-		return true;
-	if (!bc_resource_try_charge(maker->css, pages, BC_BARRIER))
-		return false;
-	maker->pages += pages;
-	return true;
+	if (maker)
+		ok = bc_resource_try_charge(maker->css, pages, BC_BARRIER);
+	if (maker && ok)
+		maker->pages += pages;
+	spin_unlock(&info->lock);
+	return ok;
 }
 
 bool __bc_shmem_charge(struct inode *inode, unsigned long pages)
@@ -222,8 +224,8 @@ void __bc_shmem_uncharge(struct inode *inode, unsigned long pages)
 
 	if (is_reserved(inode) || hlist_empty(&info->bc.owners))
 		return;
-	guard(spinlock)(&info->lock);
-	guard(rcu)();
+	spin_lock(&info->lock);
+	rcu_read_lock();
 	owner = find_owner(info, bc_task_css(current, BC_ID_shmpages));
 	if (owner)
 		pages = take_pages(inode, owner, pages);
@@ -235,6 +237,8 @@ void __bc_shmem_uncharge(struct inode *inode, unsigned long pages)
 			break;
 		pages = take_pages(inode, owner, pages);
 	}
+	rcu_read_unlock();
+	spin_unlock(&info->lock);
 }
 
 int __bc_shmem_resize(struct inode *inode, loff_t size)
@@ -242,22 +246,22 @@ int __bc_shmem_resize(struct inode *inode, loff_t size)
 	struct shmem_inode_info *info = SHMEM_I(inode);
 	unsigned long pages = PFN_UP(size);
 	struct shmem_owner *maker;
+	int err = 0;
 
 	if (!is_reserved(inode))
 		return 0;
-	guard(spinlock)(&info->lock);
+	spin_lock(&info->lock);
 	maker = hlist_entry_safe(info->bc.owners.first, struct shmem_owner, node);
-	if (!maker)
-		return 0;
-	if (pages <= maker->pages) {
+	if (maker && pages <= maker->pages)
 		uncharge(maker, maker->pages - pages);
-		return 0;
-	}
-	if (pages > BC_MAX ||
-	    !bc_resource_try_charge(maker->css, pages - maker->pages, BC_BARRIER))
-		return -ENOMEM;
-	maker->pages = pages;
-	return 0;
+	else if (maker && (pages > BC_MAX ||
+			   !bc_resource_try_charge(maker->css, pages - maker->pages,
+						   BC_BARRIER)))
+		err = -ENOMEM;
+	else if (maker)
+		maker->pages = pages;
+	spin_unlock(&info->lock);
+	return err;
 }
 
 void __bc_shmem_evict(struct inode *inode)
@@ -295,8 +299,14 @@ bool __bc_shmem_lock(struct inode *inode)
 void __bc_shmem_unlock(struct inode *inode)
 {
 	struct shmem_inode_info *info = SHMEM_I(inode);
+	struct bc_counter *counter = info->bc.locked.counter;
 
-	bc_uncharge_n(&info->bc.locked, info->bc.nr_locked);
+	if (!counter)
+		return;
+	info->bc.locked.counter = NULL;
+	/* The charge keeps it, up to the last one. */
+	guard(rcu)();
+	bc_counter_uncharge(counter, info->bc.nr_locked);
 }
 
 static unsigned long shmpages_root_held(void)

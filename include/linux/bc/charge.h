@@ -46,9 +46,9 @@ static __always_inline bool bc_may_charge(const struct task_struct *task)
 
 /* The counter that pays, NULL for the root, or an ERR_PTR(). */
 struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id id,
-			       unsigned long n, enum bc_severity severity);
+			       enum bc_severity severity);
 bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity);
-void __bc_uncharge(struct bc_counter *counter, unsigned long n);
+void __bc_uncharge(struct bc_counter *counter);
 
 /*
  * The counter is stored here and not there: a struct bc_charge whose address goes
@@ -57,10 +57,9 @@ void __bc_uncharge(struct bc_counter *counter, unsigned long n);
 static __always_inline bool __bc_try_charge(struct bc_charge *charge,
 					    struct task_struct *task,
 					    enum bc_controller_id id,
-					    unsigned long n,
 					    enum bc_severity severity)
 {
-	struct bc_counter *counter = __bc_charge(task, id, n, severity);
+	struct bc_counter *counter = __bc_charge(task, id, severity);
 
 	if (IS_ERR(counter))
 		return false;
@@ -106,7 +105,7 @@ static inline bool bc_try_charge_task(struct bc_charge *charge,
 				      enum bc_severity severity)
 {
 	if (bc_may_charge(task))
-		return __bc_try_charge(charge, task, id, 1, severity);
+		return __bc_try_charge(charge, task, id, severity);
 	return true;
 }
 
@@ -127,28 +126,7 @@ static inline bool bc_try_charge(struct bc_charge *charge,
 				 enum bc_severity severity)
 {
 	if (bc_may_charge(current) && in_task())
-		return __bc_try_charge(charge, current, id, 1, severity);
-	return true;
-}
-
-/**
- * bc_try_charge_n - charge an object that counts as more than one
- * @charge: in the object; nothing has been charged for it
- * @id: the controller
- * @n: how much, in the unit of the controller; bc_uncharge_n() has to be given the same
- * @severity: as in bc_try_charge_task()
- *
- * Apart from that, it is bc_try_charge().
- *
- * Context: Any but NMI. Takes no lock, does not sleep.
- * Return: true if charged, or if the task is in the root group.
- */
-static inline bool bc_try_charge_n(struct bc_charge *charge,
-				   enum bc_controller_id id, unsigned long n,
-				   enum bc_severity severity)
-{
-	if (bc_may_charge(current) && in_task())
-		return __bc_try_charge(charge, current, id, n, severity);
+		return __bc_try_charge(charge, current, id, severity);
 	return true;
 }
 
@@ -190,23 +168,6 @@ static inline void bc_charge_move(struct bc_charge *to, struct bc_charge *from)
 }
 
 /**
- * bc_uncharge_n - undo bc_try_charge_n(), if it has charged anything
- * @charge: in the object
- * @n: how much
- *
- * Context: Any but NMI. Takes no lock, does not sleep.
- */
-static __always_inline void bc_uncharge_n(struct bc_charge *charge, unsigned long n)
-{
-	struct bc_counter *counter = charge->counter;
-
-	if (counter) {
-		charge->counter = NULL;
-		__bc_uncharge(counter, n);
-	}
-}
-
-/**
  * bc_uncharge - uncharge what has been charged for an object, if anything
  * @charge: in the object
  *
@@ -214,7 +175,12 @@ static __always_inline void bc_uncharge_n(struct bc_charge *charge, unsigned lon
  */
 static inline void bc_uncharge(struct bc_charge *charge)
 {
-	bc_uncharge_n(charge, 1);
+	struct bc_counter *counter = charge->counter;
+
+	if (counter) {
+		charge->counter = NULL;
+		__bc_uncharge(counter);
+	}
 }
 
 #else /* !CONFIG_BEANCOUNTERS */
@@ -248,13 +214,6 @@ static inline bool bc_try_charge(struct bc_charge *charge,
 	return true;
 }
 
-static inline bool bc_try_charge_n(struct bc_charge *charge,
-				   enum bc_controller_id id, unsigned long n,
-				   enum bc_severity severity)
-{
-	return true;
-}
-
 static inline bool bc_try_charge_as(struct bc_charge *charge,
 				    const struct bc_charge *as,
 				    enum bc_severity severity)
@@ -263,8 +222,6 @@ static inline bool bc_try_charge_as(struct bc_charge *charge,
 }
 
 static inline void bc_charge_move(struct bc_charge *to, struct bc_charge *from) { }
-
-static inline void bc_uncharge_n(struct bc_charge *charge, unsigned long n) { }
 
 static inline void bc_uncharge(struct bc_charge *charge) { }
 
