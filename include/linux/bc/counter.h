@@ -19,8 +19,8 @@
 /* Levels below the root. Charges keep a number a level on the stack. */
 #define BC_MAX_DEPTH		32
 
-/* The largest batch, see bc_counter_init(). Bytes come in larger numbers than files. */
-#define BC_MAX_BATCH		65536
+/* The largest batch, see bc_counter_init(). */
+#define BC_MAX_BATCH		1024
 
 /**
  * struct bc_counter - what a group, and all below it, holds of one resource
