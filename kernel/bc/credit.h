@@ -11,8 +11,10 @@
 #include <linux/percpu.h>
 #include <linux/types.h>
 
-/* The slots of a CPU, a cache line of them: the id above, the units below. */
-#define CREDIT_SLOTS	8
+#include "sabotage.h"
+
+/* The slots of a CPU, two cache lines of them: the id above, the units below. */
+#define CREDIT_SLOTS	16
 
 /**
  * struct credit_cache - the credit of one CPU
@@ -83,6 +85,19 @@ static __always_inline bool credit_give(struct bc_counter *counter, unsigned lon
 			return false;
 	} while (!atomic64_try_cmpxchg(slot, &word, word + n));
 	return true;
+}
+
+void bc_uncharge_uncredited(struct bc_counter *counter, unsigned long n);
+
+/*
+ * Uncharge what has been charged, and so keeps the counter. Needs no RCU: once the units
+ * are credit, which anybody may take, the counter is not looked at any more.
+ */
+static __always_inline void credit_uncharge(struct bc_counter *counter, unsigned long n)
+{
+	if (bc_sabotaged(BC_SABOTAGE_OWNER) || bc_sabotaged(BC_SABOTAGE_UNCHARGE) ||
+	    !credit_give(counter, n))
+		bc_uncharge_uncredited(counter, n);
 }
 
 #endif /* _BC_CREDIT_H */

@@ -249,11 +249,15 @@ bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)
 	return !IS_ERR(try_charge(counter, severity));
 }
 
-void __bc_uncharge(struct bc_counter *counter)
+void bc_uncharge_uncredited(struct bc_counter *counter, unsigned long n)
 {
 	guard(rcu)();
 	if (bc_sabotaged(BC_SABOTAGE_OWNER))
 		counter = current_counter(counter);
-	if (bc_sabotaged(BC_SABOTAGE_UNCHARGE) || !credit_give(counter, 1))
-		bc_counter_uncharge(counter, 1);
+	bc_counter_uncharge(counter, n);
+}
+
+void __bc_uncharge(struct bc_counter *counter)
+{
+	credit_uncharge(counter, 1);
 }

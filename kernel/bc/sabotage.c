@@ -52,6 +52,7 @@ static const char * const names[] = {
 	[BC_SABOTAGE_SETTLE] = "settle",
 	[BC_SABOTAGE_EVICT] = "evict",
 	[BC_SABOTAGE_LATE] = "late",
+	[BC_SABOTAGE_FAULT] = "fault",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

@@ -43,6 +43,7 @@ enum bc_sabotage {
 	BC_SABOTAGE_SETTLE,		/* what was unmapped stays charged */
 	BC_SABOTAGE_EVICT,		/* shared memory that is gone stays charged */
 	BC_SABOTAGE_LATE,		/* who was late does not learn what it has missed */
+	BC_SABOTAGE_FAULT,		/* a page fault is refused memory */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -32,8 +32,12 @@ static struct bc_set_mask *alloc_mask(const struct bc_set_type *type)
 {
 	struct bc_set_mask *mask;
 
+	/*
+	 * Charged to nobody: it is freed with the group, and a task in that group may be who
+	 * has it made. The charge would keep the group for ever.
+	 */
 	mask = kzalloc(struct_size(mask, bits, BITS_TO_LONGS(type->nbits)),
-		       GFP_KERNEL_ACCOUNT);
+		       GFP_KERNEL);
 	return mask ?: ERR_PTR(-ENOMEM);
 }
 

@@ -125,7 +125,7 @@ int __bc_shmem_create(struct inode *inode)
 }
 
 /* Note that somebody, whose state has a reference for that, has paid for pages. */
-static bool add_pages(struct inode *inode, struct bc_css *css, unsigned long pages)
+static bool charge_pages(struct inode *inode, struct bc_css *css, unsigned long pages)
 {
 	struct shmem_inode_info *info = SHMEM_I(inode);
 	struct shmem_owner *owner, *new = NULL;
@@ -172,7 +172,7 @@ static bool charge_writer(struct inode *inode, unsigned long pages)
 		bc_css_put(css);
 		return false;
 	}
-	if (!add_pages(inode, css, pages)) {
+	if (!charge_pages(inode, css, pages)) {
 		bc_counter_uncharge(&to_bc_resource(css)->counter, pages);
 		bc_css_put(css);
 		return false;

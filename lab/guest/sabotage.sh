@@ -66,6 +66,12 @@ settle		test_mm_fuzz	fuzz.random
 evict		test_shmpages	shm.segment
 limit		test_shmpages	shm.memfd
 parent		test_shmpages	shm.barrier
+limit		test_kmemsize	kmem.refuse
+parent		test_kmemsize	kmem.refuse_above
+owner		test_kmemsize	kmem.stay
+linger		test_kmemsize	kmem.outlive
+barrier		test_kmemsize	kmem.barrier
+fault		test_kmemsize	kmem.fault
 "
 
 if [ ! -w $switch ]; then

@@ -49,6 +49,8 @@ BC_CONTROLLER(lockedpages)
 BC_CONTROLLER(shmpages)
 #endif
 
+BC_CONTROLLER(kmemsize)
+
 BC_CONTROLLER(cpuacct)
 
 #ifdef CONFIG_SMP

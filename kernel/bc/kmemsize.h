@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _BC_KMEMSIZE_H
+#define _BC_KMEMSIZE_H
+
+#include <linux/bc/types.h>
+#include <linux/gfp_types.h>
+
+enum bc_severity bc_kmem_severity(gfp_t flags);
+
+#endif /* _BC_KMEMSIZE_H */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A process that does something when it is told to. What it is told and answers is in
+ * memory that is shared, so that nothing is allocated in the kernel on that account.
+ */
+#ifndef BC_KMEM_H
+#define BC_KMEM_H
+
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+
+#include "bc_util.h"
+
+typedef int (*bc_string)(long arg);
+
+/**
+ * struct bc_strings - what it is told
+ * @fn: what to do; NULL when that has been done
+ * @arg: with what
+ * @ret: what came of it
+ * @stop: no more of what takes long
+ */
+struct bc_strings {
+	bc_string fn;
+	long arg;
+	int ret;
+	bool stop;
+};
+
+/**
+ * struct bc_puppet - the process
+ * @pid: the process
+ * @shared: between it and us
+ */
+struct bc_puppet {
+	pid_t pid;
+	struct bc_strings *shared;
+};
+
+enum {
+	BC_PUPPET_SECONDS = 30,
+};
+
+/* In the process: its own. */
+static struct bc_strings *bc_strings;
+
+static inline bool bc_told_to_stop(void)
+{
+	return __atomic_load_n(&bc_strings->stop, __ATOMIC_RELAXED);
+}
+
+static inline bc_string bc_told(struct bc_strings *shared)
+{
+	return __atomic_load_n(&shared->fn, __ATOMIC_ACQUIRE);
+}
+
+static inline void bc_nap(void)
+{
+	struct timespec ts = { .tv_nsec = 200000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Start one, in the root group. */
+static inline struct bc_puppet bc_puppet_start(void)
+{
+	struct bc_puppet p = { .pid = -1 };
+	bc_string fn;
+
+	p.shared = mmap(NULL, sizeof(*p.shared), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p.shared == MAP_FAILED)
+		return p;
+	memset(p.shared, 0, sizeof(*p.shared));
+	p.pid = fork();
+	if (p.pid)
+		return p;
+	bc_die_with_parent();
+	bc_strings = p.shared;
+	for (;;) {
+		while (!bc_told(p.shared))
+			bc_nap();
+		fn = bc_told(p.shared);
+		p.shared->ret = fn(p.shared->arg);
+		__atomic_store_n(&p.shared->fn, NULL, __ATOMIC_RELEASE);
+	}
+}
+
+static inline void bc_puppet_tell(struct bc_puppet p, bc_string fn, long arg)
+{
+	p.shared->stop = false;
+	p.shared->arg = arg;
+	__atomic_store_n(&p.shared->fn, fn, __ATOMIC_RELEASE);
+}
+
+static inline void bc_puppet_stop(struct bc_puppet p)
+{
+	__atomic_store_n(&p.shared->stop, true, __ATOMIC_RELAXED);
+}
+
+/* What it says, or -ETIMEDOUT: it hangs, or -ESRCH: it is dead. */
+static inline int bc_puppet_answer(struct bc_puppet p)
+{
+	double end = bc_now() + BC_PUPPET_SECONDS;
+	siginfo_t info = { };
+
+	while (bc_told(p.shared)) {
+		if (bc_now() > end)
+			return -ETIMEDOUT;
+		waitid(P_PID, p.pid, &info, WEXITED | WNOWAIT | WNOHANG);
+		if (info.si_pid)
+			return -ESRCH;
+		bc_nap();
+	}
+	return p.shared->ret;
+}
+
+static inline int bc_puppet_do(struct bc_puppet p, bc_string fn, long arg)
+{
+	bc_puppet_tell(p, fn, arg);
+	return bc_puppet_answer(p);
+}
+
+static inline void bc_puppet_kill(struct bc_puppet p)
+{
+	bc_reap(p.pid);
+	munmap(p.shared, sizeof(*p.shared));
+}
+
+/* A number when it does not change any more: what is freed late has been freed. */
+static inline long bc_calm(const char *dir, const char *file)
+{
+	long val = bc_get(dir, file), last;
+	int i, same = 0;
+
+	for (i = 0; i < 200 && same < 4; i++) {
+		usleep(30000);
+		last = val;
+		val = bc_get(dir, file);
+		same = val == last ? same + 1 : 0;
+	}
+	return val;
+}
+
+#endif /* BC_KMEM_H */
