@@ -36,7 +36,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -291,6 +293,7 @@ static void path_dgram(void)
 }
 
 static sigset_t rt;
+static int queue;
 
 static void path_signal(void)
 {
@@ -299,6 +302,18 @@ static void path_signal(void)
 
 	check(sigqueue(getpid(), SIGRTMIN, val), "sigqueue");
 	sigwaitinfo(&rt, &info);
+}
+
+/* One object that the kernel marks as the user's, and nothing else that is charged. */
+static void path_msg(void)
+{
+	struct {
+		long type;
+		char text[64];
+	} msg = { .type = 1 };
+
+	check(msgsnd(queue, &msg, sizeof(msg.text), 0), "msgsnd");
+	check(msgrcv(queue, &msg, sizeof(msg.text), 0, 0), "msgrcv");
 }
 
 static void path_pty(void)
@@ -320,6 +335,7 @@ static void prepare(void)
 	instance = inotify_init();
 	file = check(open("/tmp/bench", O_RDWR | O_CREAT, 0600), "/tmp/bench");
 	check(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), "socketpair");
+	queue = check(msgget(IPC_PRIVATE, 0600), "msgget");
 	sigemptyset(&rt);
 	sigaddset(&rt, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &rt, NULL);
@@ -524,6 +540,7 @@ static const struct {
 	{ .name = "fcntl", .fn = path_fcntl, .times = 100 },
 	{ .name = "dgram", .fn = path_dgram, .times = 100 },
 	{ .name = "signal", .fn = path_signal, .times = 100 },
+	{ .name = "msg", .fn = path_msg, .times = 100 },
 	{ .name = "pty", .fn = path_pty, .times = 10 },
 	{ .name = "key", .fn = path_key, .times = 20 },
 	{ .name = "attach", .fn = path_attach, .times = 2, .needs = GROUPS },

@@ -10,7 +10,7 @@ cgroup=/sys/fs/cgroup
 mine="$cgroup/bench-level $cgroup/bench-here $cgroup/bench-there $cgroup/bench-probe"
 all_situations="none root group limited limited4 limited16 hier2 hier3 pids pids+memory all all4 both"
 all_paths="null fork exec pthread open pipe unix udp tcp epoll inotify watch mmap1 mmap16
-	brk mprotect mlock shm memfd fcntl dgram signal pty key attach mkdir held"
+	brk mprotect mlock shm memfd fcntl dgram signal msg pty key attach mkdir held"
 
 usage()
 {

@@ -144,6 +144,7 @@ BEGIN {
 		"shm mmap shared, touch a page, munmap;memfd memfd: write a page, truncate;" \
 		"fcntl fcntl lock + unlock;" \
 		"dgram UNIX datagram send + receive;signal sigqueue + sigwaitinfo;" \
+		"msg msgsnd + msgrcv (System V);" \
 		"pty pty open + close;key add_key + unlink;" \
 		"attach attach self: open, write 0, close;mkdir mkdir + rmdir;" \
 		"held a counter: open, read, close;list list 10,000 tasks, an id;" \
@@ -281,7 +282,7 @@ END {
 			print "Each of " nboots " situations was booted " runs " times, and all figures were the\nsame, to the last digit."
 
 		# What beancounters have nothing to do with.
-		n = split("null mmap1 mmap16 brk dgram", t, " ")
+		n = split("null", t, " ")
 		text = ""
 		for (j = 1; j <= n; j++) {
 			most = 0
@@ -365,10 +366,13 @@ END {
 		for (i = 1; i <= n; i++)
 			target("limited: " t[i] ", A/4", added("limited", t[i]), (cost["all", t[i]] - cost["none", t[i]]) / 4)
 	}
-	if (needs("limited"))
-		for (i = 1; i <= ncharged; i++)
-			target("limited: charge and uncharge, " charged[i] ", an object", \
-			       added("limited", charged[i]) / objects[charged[i]], 80)
+	if (needs("limited")) {
+		target("limited: an object, as kmemsize (msg)", added("limited", "msg"), 90)
+		target("limited: fork (5 %)", added("limited", "fork"), cost["nobc", "fork"] / 20)
+		target("limited: open", added("limited", "open"), 160)
+		target("limited: pipe", added("limited", "pipe"), 800)
+		target("limited: dgram", added("limited", "dgram"), 200)
+	}
 	if (needs("limited limited4 limited16"))
 		for (i = 1; i <= ncharged; i++) {
 			p = charged[i]

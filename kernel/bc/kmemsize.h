@@ -4,7 +4,9 @@
 
 #include <linux/bc/types.h>
 #include <linux/gfp_types.h>
+#include <linux/types.h>
 
 enum bc_severity bc_kmem_severity(gfp_t flags);
+bool bc_kmem_try_charge_pages(struct bc_css *css, unsigned long n, gfp_t flags);
 
 #endif /* _BC_KMEMSIZE_H */

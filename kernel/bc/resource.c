@@ -143,6 +143,21 @@ static void refused(struct bc_counter *counter, struct bc_counter *refuser,
 	bc_event_refused(&refusal);
 }
 
+/**
+ * bc_resource_refuse - refuse what has been charged by force
+ * @css: the state of the group that it was charged to
+ * @refuser: the counter whose limit it is above, that of the group or of one above it
+ * @n: how much
+ *
+ * It stays charged: this is for a caller who has another way to put an end to it.
+ *
+ * Context: as bc_resource_try_charge().
+ */
+void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n)
+{
+	refused(&to_bc_resource(css)->counter, refuser, n, BC_LIMIT);
+}
+
 /* A level has no room. May we go on to its limit? Else say no, to everybody. */
 static noinline bool no_room(struct bc_counter *counter,
 			     struct bc_counter *refuser,

@@ -26,13 +26,8 @@
 #include "credit.h"
 #include "kmemsize.h"
 
-static noinline bool charge_uncredited(struct bc_css *css, unsigned long n, gfp_t flags)
-{
-	return bc_resource_try_charge(css, n, bc_kmem_severity(flags));
-}
-
 /* A slab that is older than the need for a vector. May sleep. */
-static noinline struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab *slab,
+static struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab *slab,
 					      gfp_t flags)
 {
 	if (alloc_slab_obj_exts(slab, s, flags & gfp_allowed_mask, false))
@@ -40,36 +35,64 @@ static noinline struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab 
 	return slab_obj_exts(slab);
 }
 
+/* Who pays for what the current task makes; NULL: nobody, or the root. */
+static __always_inline struct bc_css *current_css(void)
+{
+	/* It may have left for the root by now, or be in a root of this kind. */
+	struct css_group *cg = rcu_dereference(current->css_group);
+
+	return cg ? cg->css[BC_ID_kmemsize] : NULL;
+}
+
+/* What needs more than the credit of this CPU. */
+static noinline bool charge_slowly(struct kmem_cache *s, gfp_t flags, void *p)
+{
+	struct slab *slab = virt_to_slab(p);
+	struct slabobj_ext *vec = slab_obj_exts(slab);
+	struct bc_css *css;
+
+	if (!vec)
+		vec = make_exts(s, slab, flags);
+	if (!vec)
+		return true;
+
+	guard(rcu)();
+	css = current_css();
+	if (!css)
+		return true;
+	if (!bc_resource_try_charge(css, s->size, bc_kmem_severity(flags)))
+		return false;
+	vec[obj_to_index(s, slab, p)].bc.counter = &to_bc_resource(css)->counter;
+	return true;
+}
+
+/* Calls nothing but what it ends with, so that no register has to be saved. */
 bool __bc_slab_charge(struct kmem_cache *s, gfp_t flags, void *p)
 {
 	struct bc_counter *counter;
 	struct slabobj_ext *vec;
-	struct css_group *cg;
 	struct bc_css *css;
 	struct slab *slab;
+	bool done;
 
 	if (unlikely(!p))
 		return true;
 	slab = virt_to_slab(p);
 	vec = slab_obj_exts(slab);
-	if (unlikely(!vec)) {
-		vec = make_exts(s, slab, flags);
-		if (!vec)
-			return true;
-	}
+	if (unlikely(!vec))
+		return charge_slowly(s, flags, p);
 
-	guard(rcu)();
-	cg = rcu_dereference(current->css_group);
-	/* It may have left for the root by now, or be in a root of this kind. */
-	css = cg ? cg->css[BC_ID_kmemsize] : NULL;
-	if (!css)
-		return true;
-	counter = &to_bc_resource(css)->counter;
-	if (unlikely(!credit_take(counter, s->size)) &&
-	    !charge_uncredited(css, s->size, flags))
-		return false;
-	vec[obj_to_index(s, slab, p)].bc.counter = counter;
-	return true;
+	rcu_read_lock();
+	css = current_css();
+	done = !css;
+	if (likely(css)) {
+		counter = &to_bc_resource(css)->counter;
+		done = credit_take(counter, s->size);
+		if (likely(done))
+			vec[obj_to_index(s, slab, p)].bc.counter = counter;
+	}
+	rcu_read_unlock();
+	return likely(done) ? true : charge_slowly(s, flags, p);
 }
 
 bool __bc_slab_charge_bulk(struct kmem_cache *s, gfp_t flags, size_t n, void **p)

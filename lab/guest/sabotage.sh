@@ -72,6 +72,9 @@ owner		test_kmemsize	kmem.stay
 linger		test_kmemsize	kmem.outlive
 barrier		test_kmemsize	kmem.barrier
 fault		test_kmemsize	kmem.fault
+limit		test_kmempages	pages.refuse
+parent		test_kmempages	pages.refuse_above
+linger		test_kmempages	pages.outlive
 "
 
 if [ ! -w $switch ]; then

@@ -418,5 +418,6 @@ bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
 			    enum bc_severity severity);
 bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
 				   enum bc_severity severity);
+void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n);
 
 #endif /* _LINUX_BC_CORE_H */

@@ -143,4 +143,19 @@ static inline long bc_calm(const char *dir, const char *file)
 	return val;
 }
 
+/* A number when it is at most @most: what is freed late has been freed. */
+static inline long bc_settle_below(const char *dir, const char *file, long most)
+{
+	long val;
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		val = bc_get(dir, file);
+		if (val <= most)
+			break;
+		usleep(20000);
+	}
+	return val;
+}
+
 #endif /* BC_KMEM_H */
