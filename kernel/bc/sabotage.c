@@ -53,6 +53,8 @@ static const char * const names[] = {
 	[BC_SABOTAGE_EVICT] = "evict",
 	[BC_SABOTAGE_LATE] = "late",
 	[BC_SABOTAGE_FAULT] = "fault",
+	[BC_SABOTAGE_PRUNE] = "prune",
+	[BC_SABOTAGE_FOREIGN] = "foreign",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

@@ -44,6 +44,8 @@ enum bc_sabotage {
 	BC_SABOTAGE_EVICT,		/* shared memory that is gone stays charged */
 	BC_SABOTAGE_LATE,		/* who was late does not learn what it has missed */
 	BC_SABOTAGE_FAULT,		/* a page fault is refused memory */
+	BC_SABOTAGE_PRUNE,		/* nothing is pruned */
+	BC_SABOTAGE_FOREIGN,		/* anybody's cache is pruned */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Beancounters: who has paid for a slab object. The controllers say what that means, see
- * kmemsize.c.
+ * kmemsize.c and dcachesize.c.
  *
  * The counter that has paid is in the slab's vector of struct slabobj_ext, beside what
  * memory cgroups keep there. If there is no memory for a vector, the object is nobody's.
@@ -24,6 +24,7 @@
 #include <linux/bc/slab.h>
 
 #include "credit.h"
+#include "dcachesize.h"
 #include "kmemsize.h"
 
 /* A slab that is older than the need for a vector. May sleep. */
@@ -35,13 +36,14 @@ static struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab *slab,
 	return slab_obj_exts(slab);
 }
 
-/* Who pays for what the current task makes; NULL: nobody, or the root. */
-static __always_inline struct bc_css *current_css(void)
+/* Who pays for an object of this kind that the current task makes; NULL: nobody, or the root. */
+static __always_inline struct bc_css *current_css(const struct kmem_cache *s)
 {
 	/* It may have left for the root by now, or be in a root of this kind. */
 	struct css_group *cg = rcu_dereference(current->css_group);
 
-	return cg ? cg->css[BC_ID_kmemsize] : NULL;
+	return cg ? cg->css[s->flags & SLAB_RECLAIM_ACCOUNT ? BC_ID_dcachesize :
+			    BC_ID_kmemsize] : NULL;
 }
 
 /* What needs more than the credit of this CPU. */
@@ -49,6 +51,7 @@ static noinline bool charge_slowly(struct kmem_cache *s, gfp_t flags, void *p)
 {
 	struct slab *slab = virt_to_slab(p);
 	struct slabobj_ext *vec = slab_obj_exts(slab);
+	struct bc_charge *charge;
 	struct bc_css *css;
 
 	if (!vec)
@@ -56,17 +59,20 @@ static noinline bool charge_slowly(struct kmem_cache *s, gfp_t flags, void *p)
 	if (!vec)
 		return true;
 
+	charge = &vec[obj_to_index(s, slab, p)].bc;
+	if (s->flags & SLAB_RECLAIM_ACCOUNT)
+		return bc_dcachesize_charge(charge, s->size, flags);
 	guard(rcu)();
-	css = current_css();
+	css = current_css(s);
 	if (!css)
 		return true;
 	if (!bc_resource_try_charge(css, s->size, bc_kmem_severity(flags)))
 		return false;
-	vec[obj_to_index(s, slab, p)].bc.counter = &to_bc_resource(css)->counter;
+	charge->counter = &to_bc_resource(css)->counter;
 	return true;
 }
 
-/* Calls nothing but what it ends with, so that no register has to be saved. */
+/* Calls nothing but what it ends with, so that few registers have to be saved. */
 bool __bc_slab_charge(struct kmem_cache *s, gfp_t flags, void *p)
 {
 	struct bc_counter *counter;
@@ -83,7 +89,7 @@ bool __bc_slab_charge(struct kmem_cache *s, gfp_t flags, void *p)
 		return charge_slowly(s, flags, p);
 
 	rcu_read_lock();
-	css = current_css();
+	css = current_css(s);
 	done = !css;
 	if (likely(css)) {
 		counter = &to_bc_resource(css)->counter;

@@ -50,6 +50,7 @@ BC_CONTROLLER(shmpages)
 #endif
 
 BC_CONTROLLER(kmemsize)
+BC_CONTROLLER(dcachesize)
 
 BC_CONTROLLER(cpuacct)
 

@@ -44,9 +44,6 @@ static __always_inline bool bc_slab_charge(struct kmem_cache *s, gfp_t flags,
 		return true;
 	if (likely(!(flags & __GFP_ACCOUNT) && !(s->flags & SLAB_ACCOUNT)))
 		return true;
-	/* What can be had back when memory is short is no kmemsize, see kmemsize.c. */
-	if (s->flags & SLAB_RECLAIM_ACCOUNT)
-		return true;
 	if (!bc_may_charge(current) || !in_task())
 		return true;
 	/* Mostly a constant. */

@@ -61,6 +61,39 @@ TRACE_EVENT(bc_charge_fail,
 		  __entry->held, __entry->limit, __entry->pid, __entry->comm)
 );
 
+TRACE_EVENT(bc_prune,
+
+	TP_PROTO(struct bc_group *group, unsigned long target, unsigned long freed,
+		 unsigned long objects, unsigned long looked, unsigned int waits),
+
+	TP_ARGS(group, target, freed, objects, looked, waits),
+
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(unsigned long, target)
+		__field(unsigned long, freed)
+		__field(unsigned long, objects)
+		__field(unsigned long, looked)
+		__field(unsigned int, waits)
+		__dynamic_array(char, path, bc_trace_path_size(group))
+	),
+
+	TP_fast_assign(
+		__entry->id = group->id;
+		__entry->target = target;
+		__entry->freed = freed;
+		__entry->objects = objects;
+		__entry->looked = looked;
+		__entry->waits = waits;
+		bc_group_path(group, __get_dynamic_array(path),
+			      __get_dynamic_array_len(path));
+	),
+
+	TP_printk("group=%s id=%llu target=%lu freed=%lu objects=%lu looked=%lu waits=%u",
+		  __get_str(path), __entry->id, __entry->target, __entry->freed,
+		  __entry->objects, __entry->looked, __entry->waits)
+);
+
 TRACE_EVENT(bc_attach,
 
 	TP_PROTO(struct bc_group *group, struct task_struct *task),

@@ -22,7 +22,7 @@ static const struct file_mode group_files[] = {
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
 	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "privvmpages",
-	"lockedpages", "shmpages", "kmemsize", "cpuacct", "cpuset",
+	"lockedpages", "shmpages", "kmemsize", "dcachesize", "cpuacct", "cpuset",
 	"nodeset", "debug", "numtickets",
 };
 

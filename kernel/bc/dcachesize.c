@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Beancounters: dcachesize, what a group has made the kernel remember of files.
+ *
+ * What an administrator should know:
+ *
+ * - What counts are those slab objects that are marked as the user's, as for kmemsize, and
+ *   that the kernel can have back when memory is short (SLAB_RECLAIM_ACCOUNT): dentries
+ *   with their names, and inodes, whether they are in use (of an open file, a socket, a
+ *   pipe) or cached. An object counts as much as it takes in its slab, in bytes.
+ * - An object is charged to the group of the task that makes it, and stays so until it is
+ *   freed: until nobody can find it any more, that is, as RCU may take its time.
+ * - Who is about to be refused, and may wait, first has the group's own unused objects
+ *   freed, or those of the groups below the one that is full, and nobody else's. An inode
+ *   goes with its page cache, but not before that is written: a group that has nothing
+ *   left but what is dirty waits for the flusher, some seconds at most.
+ * - So it is what cannot be freed that can be refused: what is open, mounted, locked, a
+ *   working directory, the directories above all that. ENOMEM from the system call, then.
+ * - What may not wait, or is within a file system, which may be in the way of freeing
+ *   anything (GFP_NOFS), can go up to the limit. For the case that the barrier is there as
+ *   well, some room is kept below it: who comes near to it and may prune, prunes.
+ * - What is never refused: as for kmemsize.
+ * - XFS frees inodes in the background, and makes new ones of old ones, all of which goes
+ *   unnoticed: they count until they are freed, and who makes a new one of them does not
+ *   pay. With CONFIG_SLUB_TINY, nothing is marked, and all of this is kmemsize.
+ *
+ * When a group is removed, what it has cached is handed over to the one above, or to
+ * nobody, by a worker that looks at all there is.
+ *
+ * The kernel's lists of unused objects are those of memory cgroups: one of each kind for
+ * each superblock, node and memory cgroup, and none for groups like ours. So who prunes
+ * has to look at others' objects, but does not touch them; a walk goes on where the last
+ * one, of whomever, has ended, by moving the head of the list, so that the order remains,
+ * but for where it begins. It ends when an eighth of what the group holds is free.
+ *
+ * Locks: pruning is direct reclaim, and lockdep is told so. Superblocks are only tried to
+ * be locked. A mutex for each group right below the root, or a few of them, sees to it
+ * that nobody is refused because somebody else has just taken all there was to be freed.
+ */
+#include <linux/backing-dev.h>
+#include <linux/bc/core.h>
+#include <linux/bc/dcache.h>
+#include <linux/cleanup.h>
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/jiffies.h>
+#include <linux/list_lru.h>
+#include <linux/memcontrol.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/pagemap.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/vmstat.h>
+#include <linux/workqueue.h>
+#include <linux/writeback.h>
+#include <trace/events/bc.h>
+
+#include "../../fs/internal.h"
+#include "../../mm/slab.h"
+
+#include "credit.h"
+#include "dcachesize.h"
+#include "kmemsize.h"
+#include "sabotage.h"
+
+/* How many entries are looked at with the lock of a list held. */
+#define BATCH		1024UL
+
+/* At least so much is freed at once, if half of what is held is more. */
+#define MIN_TARGET	(64 * 1024UL)
+
+/* At most so much room is kept below a barrier. */
+#define MAX_RESERVE	(64 * 1024UL)
+
+/* How often to wait for the flusher, twice as long each time, and how long at first. */
+#define WAITS		8
+#define FIRST_WAIT	msecs_to_jiffies(10)
+
+/* How often to prune and try again. Others may be faster than we. */
+#define TRIES		100
+
+/**
+ * struct bc_prune - what a task that prunes knows; its bc_prune points there
+ * @top: the counter that is to have room; what counts in it may be freed
+ * @target: how many bytes are to be freed
+ * @freed: how many have been
+ * @objects: in how many objects
+ * @looked: how many entries of lists, used or not, whosesoever
+ * @taken: bytes in the two lists
+ * @left: how many entries to look at before the lock is dropped
+ * @hard: there is no way to free anything but to take what makes others hard to find
+ * @met_dirty: something could be freed if it were written
+ * @dentries: to be freed
+ * @inodes: to be freed
+ */
+struct bc_prune {
+	const struct bc_counter	*top;
+	unsigned long		target;
+	unsigned long		freed;
+	unsigned long		objects;
+	unsigned long		looked;
+	unsigned long		taken;
+	unsigned long		left;
+	bool			hard;
+	bool			met_dirty;
+	struct list_head	dentries;
+	struct list_head	inodes;
+};
+
+static DEFINE_MUTEX(prune_mutex0);
+static DEFINE_MUTEX(prune_mutex1);
+static DEFINE_MUTEX(prune_mutex2);
+static DEFINE_MUTEX(prune_mutex3);
+static struct mutex * const prune_mutexes[] = {
+	&prune_mutex0, &prune_mutex1, &prune_mutex2, &prune_mutex3,
+};
+
+/* By counter, or a few: until when not to look for what is not needed yet; 0: do. */
+static unsigned long nothing_found[16];
+
+/*
+ * What is kept of an object, which is an address within it, and how large it is. It may be
+ * in use, or on its way to be freed.
+ */
+static struct bc_charge *charge_of(const void *obj, unsigned long *size)
+{
+	struct slab *slab = virt_to_slab(obj);
+	struct slabobj_ext *vec = slab ? slab_obj_exts(slab) : NULL;
+
+	*size = 0;
+	if (!vec)
+		return NULL;
+	*size = slab->slab_cache->size;
+	return &vec[obj_to_index(slab->slab_cache, slab, (void *)obj)].bc;
+}
+
+static bool is_below(const struct bc_counter *counter, const struct bc_counter *top)
+{
+	while (counter && counter != top)
+		counter = counter->parent;
+	return counter;
+}
+
+/*
+ * The caller keeps the object. Who has paid may change meanwhile, see hand_over(), and RCU
+ * keeps either.
+ */
+static bool mine(const struct bc_prune *p, const void *obj, unsigned long *size)
+{
+	struct bc_charge *charge = charge_of(obj, size);
+
+	if (bc_sabotaged(BC_SABOTAGE_FOREIGN))
+		return true;
+	guard(rcu)();
+	return charge && is_below(READ_ONCE(charge->counter), p->top);
+}
+
+void __bc_dcache_gone(const void *obj)
+{
+	struct bc_prune *p = current->bc_prune;
+	struct bc_counter *counter;
+	struct bc_charge *charge;
+	unsigned long size;
+
+	charge = charge_of(obj, &size);
+	counter = charge ? charge->counter : NULL;
+	if (!counter)
+		return;
+	if (unlikely(p) && in_task() && is_below(counter, p->top)) {
+		p->freed += size;
+		p->objects++;
+	}
+	WRITE_ONCE(charge->counter, NULL);
+	credit_uncharge(counter, size);
+}
+
+bool __bc_dcache_keep(const struct dentry *dentry)
+{
+	unsigned long size;
+
+	return !mine(current->bc_prune, dentry, &size);
+}
+
+static bool is_dirty(struct inode *inode)
+{
+	return READ_ONCE(inode->i_state) & I_DIRTY_ALL ||
+	       mapping_tagged(&inode->i_data, PAGECACHE_TAG_DIRTY) ||
+	       mapping_tagged(&inode->i_data, PAGECACHE_TAG_WRITEBACK);
+}
+
+bool __bc_dcache_drop_inode(struct inode *inode)
+{
+	unsigned long size;
+
+	return !(inode->i_state & ~I_REFERENCED) && !is_dirty(inode) &&
+	       mine(current->bc_prune, inode, &size);
+}
+
+/*
+ * Is an entry worth a look? What the walk begins with the next time is what follows it.
+ * Called for each entry, so @left is what the walk of the list counts as well.
+ */
+static bool may_look(struct bc_prune *p, struct list_head *item, struct list_lru_one *lru)
+{
+	p->looked++;
+	if (!--p->left)
+		list_move(&lru->list, item);
+	return p->freed + p->taken < p->target;
+}
+
+static enum lru_status dentry_isolate(struct list_head *item, struct list_lru_one *lru,
+				      spinlock_t *lock, void *arg)
+{
+	struct dentry *dentry = container_of(item, struct dentry, d_lru);
+	unsigned long size, inode_size = 0;
+	struct bc_prune *p = arg;
+	struct inode *inode;
+	enum lru_status ret;
+
+	if (!may_look(p, item, lru)) {
+		/* Or with this one. */
+		list_move_tail(&lru->list, item);
+		return LRU_STOP;
+	}
+	if (!mine(p, dentry, &size))
+		return LRU_SKIP;
+	/*
+	 * Without its dentry, an inode with page cache would be on no list but that of all
+	 * inodes.
+	 */
+	scoped_guard(rcu) {
+		inode = READ_ONCE(dentry->d_inode);
+		if (inode && mine(p, inode, &inode_size) && is_dirty(inode)) {
+			p->met_dirty = true;
+			if (!p->hard)
+				return LRU_SKIP;
+		}
+	}
+	ret = dentry_lru_isolate(item, lru, lock, &p->dentries);
+	if (ret == LRU_REMOVED)
+		p->taken += size + inode_size;
+	return ret;
+}
+
+static enum lru_status inode_isolate(struct list_head *item, struct list_lru_one *lru,
+				     spinlock_t *lock, void *arg)
+{
+	struct inode *inode = container_of(item, struct inode, i_lru);
+	struct bc_prune *p = arg;
+	enum lru_status ret;
+	unsigned long size;
+
+	if (!may_look(p, item, lru)) {
+		list_move_tail(&lru->list, item);
+		return LRU_STOP;
+	}
+	if (!mine(p, inode, &size))
+		return LRU_SKIP;
+	ret = inode_lru_isolate(item, lru, lock, &p->inodes);
+	if (ret == LRU_REMOVED)
+		p->taken += size;
+	return ret;
+}
+
+static bool enough(const struct bc_prune *p)
+{
+	return p->freed >= p->target || fatal_signal_pending(current);
+}
+
+/* Once around all lists of a superblock, which are one a node and memory cgroup. */
+static void prune_lru(struct bc_prune *p, struct list_lru *lru, list_lru_walk_cb isolate)
+{
+	struct mem_cgroup *memcg;
+	int nid;
+
+	for_each_node_state(nid, N_NORMAL_MEMORY) {
+		if (!list_lru_count_node(lru, nid))
+			continue;
+		memcg = mem_cgroup_iter(NULL, NULL, NULL);
+		do {
+			unsigned long todo = list_lru_count_one(lru, nid, memcg);
+
+			while (todo && !enough(p)) {
+				unsigned long n = min(todo, BATCH);
+
+				todo -= n;
+				p->left = n;
+				list_lru_walk_one(lru, nid, memcg, isolate, p, &n);
+				/* Stopped by what was found, which may not be enough. */
+				todo += n;
+				shrink_dentry_list(&p->dentries);
+				dispose_list(&p->inodes);
+				p->taken = 0;
+				cond_resched();
+			}
+			if (enough(p)) {
+				mem_cgroup_iter_break(NULL, memcg);
+				return;
+			}
+			memcg = mem_cgroup_iter(NULL, memcg, NULL);
+		} while (memcg);
+	}
+}
+
+/*
+ * The last resort: inodes that have lost their dentries, but not their page cache, are on
+ * no other list than that of all inodes. iput() sees to them.
+ */
+static void prune_inodes(struct bc_prune *p, struct super_block *sb)
+{
+	struct inode *inode, *next = NULL;
+	unsigned long size;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		bool resched = need_resched();
+
+		p->looked++;
+		if (!resched && (atomic_read(&inode->i_count) || !mine(p, inode, &size)))
+			continue;
+		spin_lock(&inode->i_lock);
+		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW) ||
+		    (!resched && is_dirty(inode))) {
+			if (inode->i_state & I_DIRTY_ALL)
+				p->met_dirty = true;
+			spin_unlock(&inode->i_lock);
+			continue;
+		}
+		__iget(inode);
+		spin_unlock(&inode->i_lock);
+		spin_unlock(&sb->s_inode_list_lock);
+
+		/* This one keeps our place in the list. */
+		iput(next);
+		next = inode;
+		cond_resched();
+		spin_lock(&sb->s_inode_list_lock);
+		if (enough(p))
+			break;
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(next);
+}
+
+static bool prune_super(struct super_block *sb, void *arg)
+{
+	bool met_dirty = false;
+	struct bc_prune *p = arg;
+
+	swap(p->met_dirty, met_dirty);
+	prune_lru(p, &sb->s_dentry_lru, dentry_isolate);
+	prune_lru(p, &sb->s_inode_lru, inode_isolate);
+	if (p->hard && !enough(p))
+		prune_inodes(p, sb);
+	if (p->met_dirty && !enough(p))
+		wakeup_flusher_threads_bdi(sb->s_bdi, WB_REASON_VMSCAN);
+	p->met_dirty |= met_dirty;
+	return !enough(p);
+}
+
+/* Once around all superblocks. */
+static void prune_supers(struct bc_prune *p, gfp_t flags)
+{
+	unsigned int noreclaim;
+
+	p->met_dirty = false;
+	fs_reclaim_acquire(flags);
+	noreclaim = memalloc_noreclaim_save();
+	current->bc_prune = p;
+	iterate_supers_trylock(prune_super, p);
+	current->bc_prune = NULL;
+	memalloc_noreclaim_restore(noreclaim);
+	fs_reclaim_release(flags);
+}
+
+static struct bc_group *counter_group(struct bc_counter *counter)
+{
+	return container_of(counter, struct bc_resource, counter)->css.group;
+}
+
+static struct mutex *prune_mutex(const struct bc_counter *counter)
+{
+	while (counter->parent)
+		counter = counter->parent;
+	return prune_mutexes[counter->id % ARRAY_SIZE(prune_mutexes)];
+}
+
+/*
+ * Make room in a counter that has none for @n.
+ *
+ * Return: false if there was nothing to be found.
+ */
+static bool prune(struct bc_counter *top, unsigned long n, bool needed, gfp_t flags)
+{
+	unsigned long held = atomic_long_read(&top->held);
+	struct mutex *mutex = prune_mutex(top);
+	struct bc_prune p = {
+		.top		= top,
+		.target		= max3(n, held / 8, min(held / 2, MIN_TARGET)),
+		.dentries	= LIST_HEAD_INIT(p.dentries),
+		.inodes		= LIST_HEAD_INIT(p.inodes),
+	};
+	unsigned int waits = 0;
+
+	if (bc_sabotaged(BC_SABOTAGE_PRUNE))
+		return false;
+	might_sleep();
+	if (!mutex_trylock(mutex)) {
+		/* Somebody makes room, for us as well, perhaps. */
+		if (needed && !mutex_lock_killable(mutex))
+			mutex_unlock(mutex);
+		return true;
+	}
+	prune_supers(&p, flags);
+	/* What was used since the last time has lost its second chance. */
+	if (needed && p.freed < n)
+		prune_supers(&p, flags);
+	while (needed && p.freed < n && p.met_dirty && waits < WAITS &&
+	       !fatal_signal_pending(current)) {
+		mutex_unlock(mutex);
+		schedule_timeout_killable(FIRST_WAIT << waits++);
+		mutex_lock(mutex);
+		prune_supers(&p, flags);
+	}
+	if (needed && p.freed < n) {
+		p.hard = true;
+		prune_supers(&p, flags);
+	}
+	mutex_unlock(mutex);
+	trace_bc_prune(counter_group(top), p.target, p.freed, p.objects, p.looked, waits);
+	return p.freed;
+}
+
+static unsigned long *nothing_slot(const struct bc_counter *counter)
+{
+	return &nothing_found[counter->id % ARRAY_SIZE(nothing_found)];
+}
+
+static void found_nothing(const struct bc_counter *counter)
+{
+	WRITE_ONCE(*nothing_slot(counter), (jiffies + HZ / 10) | 1);
+}
+
+static bool has_nothing(const struct bc_counter *counter)
+{
+	unsigned long until = READ_ONCE(*nothing_slot(counter));
+
+	return until && time_before(jiffies, until);
+}
+
+/* The counter, here or above, that has so little room that what may not prune might fail. */
+static struct bc_counter *nearly_full(struct bc_counter *counter)
+{
+	for (; counter; counter = counter->parent) {
+		unsigned long barrier = bc_counter_barrier(counter);
+		unsigned long most = barrier - min(barrier / 8, MAX_RESERVE);
+
+		if (atomic_long_read(&counter->held) > most && !has_nothing(counter) &&
+		    bc_counter_held(counter) > most)
+			return counter;
+	}
+	return NULL;
+}
+
+/**
+ * bc_dcachesize_charge - charge the current task's group, and prune before that fails
+ * @charge: what was charged is stored there
+ * @n: how much
+ * @flags: as given to the allocator
+ *
+ * Context: Process context. May sleep if @flags say so.
+ * Return: true if charged, or if nobody is to be; else the refusal was counted and told.
+ */
+bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags)
+{
+	enum bc_severity severity;
+	unsigned int tries = 0;
+
+	flags = current_gfp_context(flags);
+	for (;;) {
+		struct bc_counter *counter, *full;
+		bool charged, progress;
+		struct bc_css *css;
+
+		severity = bc_kmem_severity(flags);
+		if (severity == BC_BARRIER && !(flags & __GFP_FS))
+			severity = BC_LIMIT;
+
+		scoped_guard(rcu) {
+			css = bc_css_charged(bc_task_css(current, BC_ID_dcachesize));
+			if (!css)
+				return true;
+			counter = &to_bc_resource(css)->counter;
+			/* The last try is one whose failure is told. */
+			if (severity != BC_BARRIER || tries == TRIES) {
+				if (!bc_resource_try_charge(css, n, severity))
+					return false;
+				charge->counter = counter;
+				return true;
+			}
+			full = bc_counter_charge(counter, n, severity);
+			charged = !full;
+			if (charged) {
+				charge->counter = counter;
+				full = nearly_full(counter);
+				if (!full)
+					return true;
+			}
+			/* It may have lost its last task, which is us, by now. */
+			if (!bc_group_tryget(counter_group(full))) {
+				if (charged)
+					return true;
+				continue;
+			}
+		}
+		progress = prune(full, n, !charged, flags);
+		if (charged && !progress)
+			found_nothing(full);
+		bc_group_put(counter_group(full));
+		if (charged)
+			return true;
+		tries = progress ? tries + 1 : TRIES;
+	}
+}
+
+/* An object of a group that has been removed is the next one's above that is there. */
+static void hand_over(const void *obj)
+{
+	struct bc_counter *counter, *to;
+	struct bc_charge *charge;
+	unsigned long size;
+
+	charge = charge_of(obj, &size);
+	if (!charge)
+		return;
+	guard(rcu)();
+	counter = to = READ_ONCE(charge->counter);
+	while (to && READ_ONCE(to->release))
+		to = to->parent;
+	if (to == counter)
+		return;
+	WRITE_ONCE(charge->counter, to);
+	bc_counter_uncharge_until(counter, to, size);
+}
+
+/* The dentry is locked, and so its name does not change. */
+static void hand_over_dentry(const struct dentry *dentry)
+{
+	hand_over(dentry);
+	if (dentry->d_name.name != dentry->d_iname)
+		hand_over(dentry->d_name.name);
+}
+
+static enum lru_status hand_over_unused(struct list_head *item, struct list_lru_one *lru,
+					spinlock_t *lock, void *arg)
+{
+	struct dentry *dentry = container_of(item, struct dentry, d_lru);
+
+	may_look(arg, item, lru);
+	/* Against the usual order. What is locked is in use, or has an inode. */
+	if (spin_trylock(&dentry->d_lock)) {
+		hand_over_dentry(dentry);
+		spin_unlock(&dentry->d_lock);
+	}
+	return LRU_SKIP;
+}
+
+/* What is in use by somebody has an inode, or else is on its way. */
+static void hand_over_super(struct super_block *sb, void *arg)
+{
+	struct inode *inode, *last = NULL;
+	struct dentry *dentry;
+
+	prune_lru(arg, &sb->s_dentry_lru, hand_over_unused);
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		spin_lock(&inode->i_lock);
+		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) {
+			spin_unlock(&inode->i_lock);
+			continue;
+		}
+		hand_over(inode);
+		hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
+			spin_lock(&dentry->d_lock);
+			hand_over_dentry(dentry);
+			spin_unlock(&dentry->d_lock);
+		}
+		if (!need_resched()) {
+			spin_unlock(&inode->i_lock);
+			continue;
+		}
+		__iget(inode);
+		spin_unlock(&inode->i_lock);
+		spin_unlock(&sb->s_inode_list_lock);
+		iput(last);
+		last = inode;
+		cond_resched();
+		spin_lock(&sb->s_inode_list_lock);
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(last);
+}
+
+/*
+ * What is cached may stay so for long, and would keep groups that have been removed. It is
+ * handed over to the group above, which is charged for it already, or to nobody.
+ */
+static void hand_over_work(struct work_struct *work)
+{
+	/* Nothing is enough. */
+	struct bc_prune p = {
+		.target		= ULONG_MAX,
+		.dentries	= LIST_HEAD_INIT(p.dentries),
+		.inodes		= LIST_HEAD_INIT(p.inodes),
+	};
+
+	iterate_supers(hand_over_super, &p);
+}
+
+static DECLARE_DELAYED_WORK(hand_over_soon, hand_over_work);
+
+static void dcachesize_offline(struct bc_css *css)
+{
+	struct bc_counter *counter = &to_bc_resource(css)->counter;
+
+	bc_group_get(css->group);
+	bc_resource_offline(css);
+	if (atomic_long_read(&counter->held) > 0)
+		queue_delayed_work(system_unbound_wq, &hand_over_soon, HZ / 20);
+	bc_group_put(css->group);
+}
+
+static unsigned long dcachesize_root_held(void)
+{
+	/* SReclaimable in /proc/meminfo: what is nobody's, and what is not marked, included. */
+	return global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) << PAGE_SHIFT;
+}
+
+const struct bc_controller bc_dcachesize_controller = {
+	.name		= "dcachesize",
+	.unit		= BC_UNIT_BYTES,
+	.batch		= 16384,
+	.css_alloc	= bc_resource_alloc,
+	.css_offline	= dcachesize_offline,
+	.css_free	= bc_resource_free,
+	.root_held	= dcachesize_root_held,
+};
