@@ -75,6 +75,14 @@ fault		test_kmemsize	kmem.fault
 limit		test_kmempages	pages.refuse
 parent		test_kmempages	pages.refuse_above
 linger		test_kmempages	pages.outlive
+limit		test_dcachesize	dcache.refuse
+parent		test_dcachesize	dcache.refuse_above
+owner		test_dcachesize	dcache.stay
+linger		test_dcachesize	dcache.outlive
+barrier		test_dcachesize	dcache.barrier
+prune		test_dcachesize	dcache.walk
+foreign		test_dcachesize	dcache.neighbours
+foreign		test_dcachesize	dcache.directories
 "
 
 if [ ! -w $switch ]; then
