@@ -71,9 +71,13 @@
 #define BATCH		1024UL
 
 /* At least so much is freed at once, if half of what is held is more. */
-#define MIN_TARGET	(64 * 1024UL)
+#define MIN_TARGET	(16 * 1024UL)
 
-/* At most so much room is kept below a barrier. */
+/*
+ * At most so much room is kept below a barrier. For half of it, writing of what is dirty
+ * is waited for: where much is made, it is inodes that take the room, and they may be made
+ * where nothing can be waited for.
+ */
 #define MAX_RESERVE	(64 * 1024UL)
 
 /* How often to wait for the flusher, twice as long each time, and how long at first. */
@@ -82,6 +86,13 @@
 
 /* How often to prune and try again. Others may be faster than we. */
 #define TRIES		100
+
+/* How much is done for some room. */
+enum effort {
+	PRUNE_EARLY,		/* go once around */
+	PRUNE_SOON,		/* take what was used lately, wait for the flusher */
+	PRUNE_NOW,		/* all there is to be done */
+};
 
 /**
  * struct bc_prune - what a task that prunes knows; its bc_prune points there
@@ -394,13 +405,15 @@ static struct mutex *prune_mutex(const struct bc_counter *counter)
  *
  * Return: false if there was nothing to be found.
  */
-static bool prune(struct bc_counter *top, unsigned long n, bool needed, gfp_t flags)
+static bool prune(struct bc_counter *top, unsigned long n, enum effort effort, gfp_t flags)
 {
 	unsigned long held = atomic_long_read(&top->held);
+	unsigned long barrier = bc_counter_barrier(top);
+	unsigned long excess = held > barrier ? held - barrier : 0;
 	struct mutex *mutex = prune_mutex(top);
 	struct bc_prune p = {
 		.top		= top,
-		.target		= max3(n, held / 8, min(held / 2, MIN_TARGET)),
+		.target		= max3(n + excess, held / 8, min(held / 2, MIN_TARGET)),
 		.dentries	= LIST_HEAD_INIT(p.dentries),
 		.inodes		= LIST_HEAD_INIT(p.inodes),
 	};
@@ -411,22 +424,22 @@ static bool prune(struct bc_counter *top, unsigned long n, bool needed, gfp_t fl
 	might_sleep();
 	if (!mutex_trylock(mutex)) {
 		/* Somebody makes room, for us as well, perhaps. */
-		if (needed && !mutex_lock_killable(mutex))
+		if (effort != PRUNE_EARLY && !mutex_lock_killable(mutex))
 			mutex_unlock(mutex);
 		return true;
 	}
 	prune_supers(&p, flags);
 	/* What was used since the last time has lost its second chance. */
-	if (needed && p.freed < n)
+	if (effort != PRUNE_EARLY && p.freed < n)
 		prune_supers(&p, flags);
-	while (needed && p.freed < n && p.met_dirty && waits < WAITS &&
+	while (effort != PRUNE_EARLY && p.freed < n && p.met_dirty && waits < WAITS &&
 	       !fatal_signal_pending(current)) {
 		mutex_unlock(mutex);
 		schedule_timeout_killable(FIRST_WAIT << waits++);
 		mutex_lock(mutex);
 		prune_supers(&p, flags);
 	}
-	if (needed && p.freed < n) {
+	if (effort == PRUNE_NOW && p.freed < n) {
 		p.hard = true;
 		prune_supers(&p, flags);
 	}
@@ -453,15 +466,20 @@ static bool has_nothing(const struct bc_counter *counter)
 }
 
 /* The counter, here or above, that has so little room that what may not prune might fail. */
-static struct bc_counter *nearly_full(struct bc_counter *counter)
+static struct bc_counter *nearly_full(struct bc_counter *counter, enum effort *effort)
 {
 	for (; counter; counter = counter->parent) {
 		unsigned long barrier = bc_counter_barrier(counter);
-		unsigned long most = barrier - min(barrier / 8, MAX_RESERVE);
+		unsigned long reserve = min(barrier / 8, MAX_RESERVE), held;
 
-		if (atomic_long_read(&counter->held) > most && !has_nothing(counter) &&
-		    bc_counter_held(counter) > most)
+		if (atomic_long_read(&counter->held) <= barrier - reserve ||
+		    has_nothing(counter))
+			continue;
+		held = bc_counter_held(counter);
+		if (held > barrier - reserve) {
+			*effort = held > barrier - reserve / 2 ? PRUNE_SOON : PRUNE_EARLY;
 			return counter;
+		}
 	}
 	return NULL;
 }
@@ -483,6 +501,7 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 	flags = current_gfp_context(flags);
 	for (;;) {
 		struct bc_counter *counter, *full;
+		enum effort effort = PRUNE_NOW;
 		bool charged, progress;
 		struct bc_css *css;
 
@@ -506,7 +525,7 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 			charged = !full;
 			if (charged) {
 				charge->counter = counter;
-				full = nearly_full(counter);
+				full = nearly_full(counter, &effort);
 				if (!full)
 					return true;
 			}
@@ -517,7 +536,7 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 				continue;
 			}
 		}
-		progress = prune(full, n, !charged, flags);
+		progress = prune(full, n, effort, flags);
 		if (charged && !progress)
 			found_nothing(full);
 		bc_group_put(counter_group(full));
@@ -538,7 +557,8 @@ static void hand_over(const void *obj)
 	if (!charge)
 		return;
 	guard(rcu)();
-	counter = to = READ_ONCE(charge->counter);
+	counter = READ_ONCE(charge->counter);
+	to = counter;
 	while (to && READ_ONCE(to->release))
 		to = to->parent;
 	if (to == counter)

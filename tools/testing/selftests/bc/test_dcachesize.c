@@ -9,6 +9,7 @@
 
 #include "bc_failslab.h"
 #include "bc_kmem.h"
+#include "bc_proc.h"
 
 #define GROUPS	"/sys/kernel/debug/bc"
 #define TRACING	"/sys/kernel/tracing"
@@ -750,6 +751,14 @@ static bool start_trace(void)
 	return !bc_write(TRACING, "events/bc/bc_prune/enable", "1");
 }
 
+static void clear_trace(void)
+{
+	int fd = open(TRACING "/trace", O_WRONLY | O_TRUNC);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool sum_trace(long *looked, long *objects, long *calls)
 {
 	FILE *f = fopen(TRACING "/trace", "r");
@@ -768,7 +777,7 @@ static bool sum_trace(long *looked, long *objects, long *calls)
 		++*calls;
 	}
 	fclose(f);
-	truncate(TRACING "/trace", 0);
+	clear_trace();
 	return true;
 }
 
@@ -797,7 +806,7 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 				EXPECT_EQ(0, bc_puppet_do(p[i], look_for, 10));
 			/* From here on, all are full. */
 			if (n == 600)
-				truncate(TRACING "/trace", 0);
+				clear_trace();
 		}
 		ASSERT_TRUE(sum_trace(&looked, &objects, &calls));
 		TH_LOG("%d groups: %ld looked at, %ld freed in %ld goes: %.1f",
