@@ -7,11 +7,19 @@
  *
  * - No charge that may fail takes @held above the limit, at any level. Each
  *   level is raised by a cmpxchg from a value that leaves room, and the limit
- *   is looked at once more afterwards: a limit that was lowered in between
- *   refuses the charge, so that every charge that succeeds has seen room under
- *   the limit that was in force when it was already counted. (Lowering a limit
- *   is the one case in which a charge can be seen above it, for those few
- *   instructions.)
+ *   is looked at once more afterwards: where it was lowered in between, the
+ *   charge is taken back and the level asked again, so that every charge that
+ *   succeeds has seen room under the limit that was in force when it was already
+ *   counted. (Lowering a limit is the one case in which a charge can be seen
+ *   above it, for those few instructions.)
+ * - A level refuses a charge only if, at some moment since the charge began, what
+ *   it held without that charge left no room under its limit. The limit is read,
+ *   then @held, and where that leaves no room, the limit once more, until it is
+ *   no higher than before: then there was no room when @held was read. (Unless
+ *   the limit was raised between the two looks at it, and lowered again.) That a
+ *   limit was lowered under a charge is no reason to refuse it: what it was
+ *   charged on top of may have gone before that. To be asked once more, a level
+ *   has to have its limit lowered once more.
  * - A refused charge is not recorded in @maxheld: watermarks are raised when all
  *   levels have said yes, to what the charge itself has made of @held. Until the
  *   level that says no has answered, the levels below it show the charge; that
@@ -98,7 +106,8 @@ static __always_inline unsigned long ceiling(const struct bc_counter *counter,
 	if ((bc_sabotaged(BC_SABOTAGE_BARRIER) && severity == BC_BARRIER) ||
 	    (bc_sabotaged(BC_SABOTAGE_FORCE) && severity == BC_FORCE))
 		severity = BC_LIMIT;
-	return READ_ONCE(counter->ceiling[severity]);
+	/* For charge_level(): @held that is read later is not older. */
+	return smp_load_acquire(&counter->ceiling[severity]);
 }
 
 static void raise_maxheld(struct bc_counter *counter, unsigned long held)
@@ -205,13 +214,17 @@ static __always_inline bool charge_level(struct bc_counter *counter,
 
 	if (bc_sabotaged(BC_SABOTAGE_OVERSHOOT)) {
 		sum = atomic_long_add_return(n, &counter->held);
+		if (sum > max) {
+			atomic_long_sub(n, &counter->held);
+			return false;
+		}
 	} else {
 		do {
 			sum = held + n;
 			if (unlikely(sum > max)) {
 				unsigned long now;
 
-				/* @held may be newer than @max, and a raised limit. */
+				/* The limit may have been raised before @held was. */
 				smp_rmb();
 				now = ceiling(counter, severity);
 				if (now <= max)
@@ -226,17 +239,30 @@ static __always_inline bool charge_level(struct bc_counter *counter,
 }
 
 /*
- * Undo what was charged below the level that refused, and, if @raised, at that one: it is
- * above its limit and in everybody's way, so it comes first.
+ * Has the limit been lowered since charge_level() found room under it? Then the charge is
+ * above it and in everybody's way. Take it back; the level is to be asked again. No look at
+ * @release, which would be a call: whoever charges a killed counter has a charge there
+ * already, so that this leaves more than 0.
  */
+static __always_inline bool charge_overtaken(struct bc_counter *counter,
+					     unsigned long n,
+					     enum bc_severity severity,
+					     unsigned long sum)
+{
+	if (likely(sum <= ceiling(counter, severity)) ||
+	    bc_sabotaged(BC_SABOTAGE_LIMIT))
+		return false;
+	lower_minheld(counter, atomic_long_sub_return(n, &counter->held));
+	return true;
+}
+
+/* Undo what was charged below the level that refused. */
 static noinline struct bc_counter *
-charge_refused(struct bc_counter *counter, struct bc_counter *refuser, bool raised,
+charge_refused(struct bc_counter *counter, struct bc_counter *refuser,
 	       unsigned long n, const unsigned long *levels)
 {
 	struct bc_counter *c;
 
-	if (raised)
-		uncharge_path(refuser, refuser->parent, n);
 	if (bc_sabotaged(BC_SABOTAGE_ROLLBACK))
 		return refuser;
 	for (c = counter; c != refuser; c = c->parent)
@@ -277,11 +303,9 @@ charge_path(struct bc_counter *counter, unsigned long n,
 				break;
 		}
 		if (!charge_level(c, n, severity, &sum))
-			return charge_refused(counter, c, false, n, levels);
-		/* The limit may have been lowered since. */
-		if (unlikely(sum > ceiling(c, severity)) &&
-		    !bc_sabotaged(BC_SABOTAGE_LIMIT))
-			return charge_refused(counter, c, true, n, levels);
+			return charge_refused(counter, c, n, levels);
+		if (charge_overtaken(c, n, severity, sum))
+			continue;
 		*next++ = sum;
 		raise |= sum > atomic_long_read(&c->maxheld) ||
 			 bc_sabotaged(BC_SABOTAGE_LOST_MAXHELD);
@@ -312,12 +336,13 @@ charge_path(struct bc_counter *counter, unsigned long n,
 
 /*
  * Charging @level, after what is below it, has made @held of it, which is more than ever.
- * Charge the rest, and tell its watermark if that works.
+ * Charge the rest, and tell its watermark if that works. (@severity comes where
+ * bc_counter_charge() has it already, which saves a move there.)
  */
 static noinline struct bc_counter *charge_raising(struct bc_counter *counter,
 						  struct bc_counter *level,
-						  unsigned long held, unsigned long n,
-						  enum bc_severity severity)
+						  enum bc_severity severity,
+						  unsigned long held, unsigned long n)
 {
 	struct bc_counter *above = level->parent, *refuser = NULL;
 
@@ -345,13 +370,11 @@ charge_plain(struct bc_counter *counter, unsigned long n, enum bc_severity sever
 
 	do {
 		if (!charge_level(c, n, severity, &held))
-			return charge_refused(counter, c, false, n, NULL);
-		/* As above. */
-		if (unlikely(held > ceiling(c, severity)) &&
-		    !bc_sabotaged(BC_SABOTAGE_LIMIT))
-			return charge_refused(counter, c, true, n, NULL);
+			return charge_refused(counter, c, n, NULL);
+		if (charge_overtaken(c, n, severity, held))
+			continue;
 		if (unlikely(held > atomic_long_read(&c->maxheld)))
-			return charge_raising(counter, c, held, n, severity);
+			return charge_raising(counter, c, severity, held, n);
 		if (bc_sabotaged(BC_SABOTAGE_PARENT))
 			break;
 		c = c->parent;
@@ -836,7 +859,7 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 	/* up after it. */
 	smp_wmb();
 	WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
-	/* Pairs with the cmpxchg in charge_level(), which looks at it after that. */
+	/* Pairs with the cmpxchg in charge_level(); charge_overtaken() comes after it. */
 	smp_mb();
 	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))
 		take_credit_back(counter);

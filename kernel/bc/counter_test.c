@@ -677,6 +677,105 @@ static void bc_counter_test_limit_race(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bc_counter_held(top), 0);
 }
 
+/**
+ * struct lowering - who charges, while a limit is lowered
+ * @counter: the counter, of which no more than 1 is charged in this way
+ * @start: of a round
+ * @done: with it
+ * @running: charges are being made
+ * @lowered: the limit is what it is going to be in this round
+ * @stop: there are no more rounds
+ * @by_level: charge with bc_counter_charge_levels()
+ * @refused: how many charges were
+ */
+struct lowering {
+	struct bc_counter *counter;
+	struct completion start;
+	struct completion done;
+	bool running;
+	bool lowered;
+	bool stop;
+	bool by_level;
+	unsigned long refused;
+};
+
+static int lowering_fn(void *data)
+{
+	static const unsigned long one[] = { 1, 0 };
+	struct lowering *l = data;
+	bool last;
+
+	for (;;) {
+		wait_for_completion(&l->start);
+		if (l->stop)
+			break;
+		do {
+			last = READ_ONCE(l->lowered);
+			if (l->by_level ? try_charge_levels(l->counter, one, BC_LIMIT) :
+					  try_charge(l->counter, 1, BC_LIMIT))
+				bc_counter_uncharge(l->counter, 1);
+			else
+				l->refused++;
+			WRITE_ONCE(l->running, true);
+			cond_resched();
+		} while (!last);
+		complete(&l->done);
+	}
+	complete(&l->done);
+	return 0;
+}
+
+/*
+ * There is room for 1 at every moment: others uncharge theirs before the limit is lowered.
+ * So nothing is refused, whatever a charge has seen of the limit and of them. Each charge
+ * sees the limit lowered once, and never raised.
+ */
+static void run_lowering(struct kunit *test, bool by_level)
+{
+	struct lowering *l = kunit_kzalloc(test, sizeof(*l), GFP_KERNEL);
+	struct task_struct *thread;
+	unsigned long refused = 0;
+	int round, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, l);
+	l->counter = new_counter(test, NULL, 0);
+	l->by_level = by_level;
+	init_completion(&l->start);
+	init_completion(&l->done);
+	thread = kthread_create_on_cpu(lowering_fn, l, cpumask_last(cpu_online_mask),
+				       "bc_lower/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+	wake_up_process(thread);
+
+	for (round = 0; round < 2000; round++) {
+		bc_counter_set_limit(l->counter, 2);
+		refused += !try_charge(l->counter, 1, BC_LIMIT);
+		l->running = false;
+		l->lowered = false;
+		complete(&l->start);
+		while (!READ_ONCE(l->running))
+			cond_resched();
+		for (i = 0; i < round % 64; i++)
+			cpu_relax();
+		bc_counter_uncharge(l->counter, 1);
+		bc_counter_set_limit(l->counter, 1);
+		WRITE_ONCE(l->lowered, true);
+		wait_for_completion(&l->done);
+	}
+	l->stop = true;
+	complete(&l->start);
+	wait_for_completion(&l->done);
+	refused += l->refused;
+	KUNIT_EXPECT_EQ_MSG(test, refused, 0, "refused with room left");
+	KUNIT_EXPECT_EQ(test, bc_counter_held(l->counter), 0);
+}
+
+static void bc_counter_test_lowered(struct kunit *test)
+{
+	run_lowering(test, false);
+	run_lowering(test, true);
+}
+
 /*
  * The end of a counter
  */
@@ -808,6 +907,7 @@ static struct kunit_case bc_counter_test_cases[] = {
 	KUNIT_CASE_SLOW(bc_counter_test_storm_batched_greedy),
 	KUNIT_CASE_SLOW(bc_counter_test_interrupts),
 	KUNIT_CASE_SLOW(bc_counter_test_limit_race),
+	KUNIT_CASE_SLOW(bc_counter_test_lowered),
 	KUNIT_CASE(bc_counter_test_kill_plain),
 	KUNIT_CASE(bc_counter_test_kill_batched),
 	KUNIT_CASE_SLOW(bc_counter_test_kill_race),

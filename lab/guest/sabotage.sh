@@ -31,6 +31,7 @@ crossing	kunit	bc_counter_test_crossing
 hoard		kunit	bc_counter_test_new_limit
 uncharge	kunit	bc_counter_test_slots
 limit		kunit	bc_counter_test_limit_race
+uncharge	kunit	bc_counter_test_lowered
 uncharge	kunit	bc_counter_test_interrupts
 uncharge	kunit	bc_counter_test_storm_plain
 linger		kunit	bc_counter_test_kill_plain
