@@ -17,8 +17,8 @@
  * - So it is what cannot be freed that can be refused: what is open, mounted, locked, a
  *   working directory, the directories above all that. ENOMEM from the system call, then.
  * - What may not wait, or is within a file system, which may be in the way of freeing
- *   anything (GFP_NOFS), can go up to the limit. For the case that the barrier is there as
- *   well, some room is kept below it: who comes near to it and may prune, prunes.
+ *   anything (GFP_NOFS), as most inodes are, may go above the limit. The task then prunes on
+ *   its way back to user mode, so that is one system call for each task.
  * - What is never refused: as for kmemsize.
  * - XFS frees inodes in the background, and makes new ones of old ones, all of which goes
  *   unnoticed: they count until they are freed, and who makes a new one of them does not
@@ -51,6 +51,7 @@
 #include <linux/nodemask.h>
 #include <linux/pagemap.h>
 #include <linux/rcupdate.h>
+#include <linux/resume_user_mode.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -74,25 +75,16 @@
 #define MIN_TARGET	(16 * 1024UL)
 
 /*
- * At most so much room is kept below a barrier. For half of it, writing of what is dirty
- * is waited for: where much is made, it is inodes that take the room, and they may be made
- * where nothing can be waited for.
+ * How often to wait for the flusher, twice as long each time up to a point, and how long at
+ * first: 2.5 seconds in all, or half a minute where nobody can wait for us.
  */
-#define MAX_RESERVE	(64 * 1024UL)
-
-/* How often to wait for the flusher, twice as long each time, and how long at first. */
 #define WAITS		8
+#define MANY_WAITS	20
 #define FIRST_WAIT	msecs_to_jiffies(10)
+#define LAST_WAIT	msecs_to_jiffies(2500)
 
 /* How often to prune and try again. Others may be faster than we. */
 #define TRIES		100
-
-/* How much is done for some room. */
-enum effort {
-	PRUNE_EARLY,		/* go once around */
-	PRUNE_SOON,		/* take what was used lately, wait for the flusher */
-	PRUNE_NOW,		/* all there is to be done */
-};
 
 /**
  * struct bc_prune - what a task that prunes knows; its bc_prune points there
@@ -129,9 +121,6 @@ static DEFINE_MUTEX(prune_mutex3);
 static struct mutex * const prune_mutexes[] = {
 	&prune_mutex0, &prune_mutex1, &prune_mutex2, &prune_mutex3,
 };
-
-/* By counter, or a few: until when not to look for what is not needed yet; 0: do. */
-static unsigned long nothing_found[16];
 
 /*
  * What is kept of an object, which is an address within it, and how large it is. It may be
@@ -401,11 +390,13 @@ static struct mutex *prune_mutex(const struct bc_counter *counter)
 }
 
 /*
- * Make room in a counter that has none for @n.
+ * Make room in a counter that has none for @n. Waits for what has to be written, up to
+ * @max_waits times.
  *
  * Return: false if there was nothing to be found.
  */
-static bool prune(struct bc_counter *top, unsigned long n, enum effort effort, gfp_t flags)
+static bool prune(struct bc_counter *top, unsigned long n, unsigned int max_waits,
+		  gfp_t flags)
 {
 	unsigned long held = atomic_long_read(&top->held);
 	unsigned long barrier = bc_counter_barrier(top);
@@ -424,22 +415,22 @@ static bool prune(struct bc_counter *top, unsigned long n, enum effort effort, g
 	might_sleep();
 	if (!mutex_trylock(mutex)) {
 		/* Somebody makes room, for us as well, perhaps. */
-		if (effort != PRUNE_EARLY && !mutex_lock_killable(mutex))
+		if (!mutex_lock_killable(mutex))
 			mutex_unlock(mutex);
 		return true;
 	}
 	prune_supers(&p, flags);
 	/* What was used since the last time has lost its second chance. */
-	if (effort != PRUNE_EARLY && p.freed < n)
+	if (p.freed < n)
 		prune_supers(&p, flags);
-	while (effort != PRUNE_EARLY && p.freed < n && p.met_dirty && waits < WAITS &&
+	while (p.freed < n && p.met_dirty && waits < max_waits &&
 	       !fatal_signal_pending(current)) {
 		mutex_unlock(mutex);
-		schedule_timeout_killable(FIRST_WAIT << waits++);
+		schedule_timeout_killable(min(FIRST_WAIT << waits++, LAST_WAIT));
 		mutex_lock(mutex);
 		prune_supers(&p, flags);
 	}
-	if (effort == PRUNE_NOW && p.freed < n) {
+	if (p.freed < n) {
 		p.hard = true;
 		prune_supers(&p, flags);
 	}
@@ -448,40 +439,10 @@ static bool prune(struct bc_counter *top, unsigned long n, enum effort effort, g
 	return p.freed;
 }
 
-static unsigned long *nothing_slot(const struct bc_counter *counter)
+/* May a task with these flags prune? */
+static bool may_prune(gfp_t flags)
 {
-	return &nothing_found[counter->id % ARRAY_SIZE(nothing_found)];
-}
-
-static void found_nothing(const struct bc_counter *counter)
-{
-	WRITE_ONCE(*nothing_slot(counter), (jiffies + HZ / 10) | 1);
-}
-
-static bool has_nothing(const struct bc_counter *counter)
-{
-	unsigned long until = READ_ONCE(*nothing_slot(counter));
-
-	return until && time_before(jiffies, until);
-}
-
-/* The counter, here or above, that has so little room that what may not prune might fail. */
-static struct bc_counter *nearly_full(struct bc_counter *counter, enum effort *effort)
-{
-	for (; counter; counter = counter->parent) {
-		unsigned long barrier = bc_counter_barrier(counter);
-		unsigned long reserve = min(barrier / 8, MAX_RESERVE), held;
-
-		if (atomic_long_read(&counter->held) <= barrier - reserve ||
-		    has_nothing(counter))
-			continue;
-		held = bc_counter_held(counter);
-		if (held > barrier - reserve) {
-			*effort = held > barrier - reserve / 2 ? PRUNE_SOON : PRUNE_EARLY;
-			return counter;
-		}
-	}
-	return NULL;
+	return gfpflags_allow_blocking(flags) && (flags & __GFP_FS);
 }
 
 /**
@@ -501,19 +462,26 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 	flags = current_gfp_context(flags);
 	for (;;) {
 		struct bc_counter *counter, *full;
-		enum effort effort = PRUNE_NOW;
-		bool charged, progress;
 		struct bc_css *css;
+		bool progress;
 
 		severity = bc_kmem_severity(flags);
-		if (severity == BC_BARRIER && !(flags & __GFP_FS))
-			severity = BC_LIMIT;
-
 		scoped_guard(rcu) {
 			css = bc_css_charged(bc_task_css(current, BC_ID_dcachesize));
 			if (!css)
 				return true;
 			counter = &to_bc_resource(css)->counter;
+			if (severity != BC_FORCE && !may_prune(flags)) {
+				severity = BC_LIMIT;
+				if (bc_counter_charge(counter, n, severity)) {
+					severity = BC_FORCE;
+					current->bc_dcache_over = 1;
+					set_notify_resume(current);
+				} else {
+					charge->counter = counter;
+					return true;
+				}
+			}
 			/* The last try is one whose failure is told. */
 			if (severity != BC_BARRIER || tries == TRIES) {
 				if (!bc_resource_try_charge(css, n, severity))
@@ -522,27 +490,51 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 				return true;
 			}
 			full = bc_counter_charge(counter, n, severity);
-			charged = !full;
-			if (charged) {
+			if (!full) {
 				charge->counter = counter;
-				full = nearly_full(counter, &effort);
-				if (!full)
-					return true;
+				return true;
 			}
 			/* It may have lost its last task, which is us, by now. */
-			if (!bc_group_tryget(counter_group(full))) {
-				if (charged)
-					return true;
+			if (!bc_group_tryget(counter_group(full)))
 				continue;
-			}
 		}
-		progress = prune(full, n, effort, flags);
-		if (charged && !progress)
-			found_nothing(full);
+		progress = prune(full, n, WAITS, flags);
 		bc_group_put(counter_group(full));
-		if (charged)
-			return true;
 		tries = progress ? tries + 1 : TRIES;
+	}
+}
+
+/* The group of the current task, or one above, that is above its limit. By reference. */
+static struct bc_counter *get_full(void)
+{
+	struct bc_counter *c;
+	struct bc_css *css;
+
+	guard(rcu)();
+	css = bc_css_charged(bc_task_css(current, BC_ID_dcachesize));
+	if (!css)
+		return NULL;
+	for (c = &to_bc_resource(css)->counter; c; c = c->parent) {
+		if (atomic_long_read(&c->held) > bc_counter_limit(c) &&
+		    bc_group_tryget(counter_group(c)))
+			return c;
+	}
+	return NULL;
+}
+
+void __bc_dcache_settle(void)
+{
+	struct bc_counter *full;
+	unsigned int tries;
+	bool progress = true;
+
+	current->bc_dcache_over = 0;
+	for (tries = 0; progress && tries < TRIES && !fatal_signal_pending(current); tries++) {
+		full = get_full();
+		if (!full)
+			break;
+		progress = prune(full, 1, MANY_WAITS, GFP_KERNEL);
+		bc_group_put(counter_group(full));
 	}
 }
 

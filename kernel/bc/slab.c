@@ -28,8 +28,7 @@
 #include "kmemsize.h"
 
 /* A slab that is older than the need for a vector. May sleep. */
-static struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab *slab,
-					      gfp_t flags)
+static struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab *slab, gfp_t flags)
 {
 	if (alloc_slab_obj_exts(slab, s, flags & gfp_allowed_mask, false))
 		return NULL;

@@ -20,6 +20,7 @@ struct inode;
 void __bc_dcache_gone(const void *obj);
 bool __bc_dcache_keep(const struct dentry *dentry);
 bool __bc_dcache_drop_inode(struct inode *inode);
+void __bc_dcache_settle(void);
 
 /**
  * bc_dcache_gone - uncharge what is freed after a grace period
@@ -68,6 +69,17 @@ static __always_inline bool bc_dcache_drop_inode(struct inode *inode)
 	return bc_dcache_pruning() && __bc_dcache_drop_inode(inode);
 }
 
+/**
+ * bc_dcache_settle - on the way back to user mode, make room for what could not be refused
+ *
+ * Context: Process context, without any lock. May sleep.
+ */
+static __always_inline void bc_dcache_settle(void)
+{
+	if (static_branch_unlikely(&bc_enabled_key.key) && unlikely(current->bc_dcache_over))
+		__bc_dcache_settle();
+}
+
 #else /* !CONFIG_BEANCOUNTERS */
 
 static inline void bc_dcache_gone(const void *obj) { }
@@ -81,6 +93,8 @@ static inline bool bc_dcache_drop_inode(struct inode *inode)
 {
 	return false;
 }
+
+static inline void bc_dcache_settle(void) { }
 
 #endif /* CONFIG_BEANCOUNTERS */
 #endif /* _LINUX_BC_DCACHE_H */

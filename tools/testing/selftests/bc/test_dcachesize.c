@@ -597,7 +597,8 @@ TEST_F_TIMEOUT(dcache, disk, 900)
 		EXPECT_EQ(0, bc_puppet_do(self->p, read_files, 100));
 	TH_LOG("and read in %.1f s", bc_now() - start);
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
-	EXPECT_GE(2000 * self->unit, bc_get(self->dir, "dcachesize/maxheld"));
+	/* An inode is made where nothing can be pruned for it. */
+	EXPECT_GE(2010 * self->unit, bc_get(self->dir, "dcachesize/maxheld"));
 	cached = bc_get(self->dir, held);
 
 	ASSERT_EQ(0, umount(mnt));
