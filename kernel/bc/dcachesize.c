@@ -35,13 +35,16 @@
  *
  * Locks: pruning is direct reclaim, and lockdep is told so. Superblocks are only tried to
  * be locked. A mutex for each group right below the root, or a few of them, sees to it
- * that nobody is refused because somebody else has just taken all there was to be freed.
+ * that nobody is refused because somebody else has just taken all there was to be freed; it
+ * is not waited for without a limit.
  */
 #include <linux/backing-dev.h>
 #include <linux/bc/core.h>
 #include <linux/bc/dcache.h>
+#include <linux/buffer_head.h>
 #include <linux/cleanup.h>
 #include <linux/dcache.h>
+#include <linux/freezer.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
@@ -76,7 +79,7 @@
 
 /*
  * How often to wait for the flusher, twice as long each time up to a point, and how long at
- * first: 2.5 seconds in all, or half a minute where nobody can wait for us.
+ * first: 2.5 seconds in all, or half a minute on the way to user mode.
  */
 #define WAITS		8
 #define MANY_WAITS	20
@@ -97,6 +100,7 @@
  * @left: how many entries to look at before the lock is dropped
  * @hard: there is no way to free anything but to take what makes others hard to find
  * @met_dirty: something could be freed if it were written
+ * @missed: something could not be handed over
  * @dentries: to be freed
  * @inodes: to be freed
  */
@@ -110,6 +114,7 @@ struct bc_prune {
 	unsigned long		left;
 	bool			hard;
 	bool			met_dirty;
+	bool			missed;
 	struct list_head	dentries;
 	struct list_head	inodes;
 };
@@ -196,8 +201,9 @@ bool __bc_dcache_drop_inode(struct inode *inode)
 {
 	unsigned long size;
 
+	/* Its buffers are what a later fsync() writes. */
 	return !(inode->i_state & ~I_REFERENCED) && !is_dirty(inode) &&
-	       mine(current->bc_prune, inode, &size);
+	       !inode_has_buffers(inode) && mine(current->bc_prune, inode, &size);
 }
 
 /*
@@ -212,14 +218,21 @@ static bool may_look(struct bc_prune *p, struct list_head *item, struct list_lru
 	return p->freed + p->taken < p->target;
 }
 
+/* Only the lock of the list is held. */
+static bool in_use(const struct dentry *dentry)
+{
+	return READ_ONCE(dentry->d_lockref.count) > 0;
+}
+
 static enum lru_status dentry_isolate(struct list_head *item, struct list_lru_one *lru,
 				      spinlock_t *lock, void *arg)
 {
 	struct dentry *dentry = container_of(item, struct dentry, d_lru);
-	unsigned long size, inode_size = 0;
+	unsigned long size, inode_size, mine_too = 0;
 	struct bc_prune *p = arg;
 	struct inode *inode;
 	enum lru_status ret;
+	bool used;
 
 	if (!may_look(p, item, lru)) {
 		/* Or with this one. */
@@ -234,15 +247,22 @@ static enum lru_status dentry_isolate(struct list_head *item, struct list_lru_on
 	 */
 	scoped_guard(rcu) {
 		inode = READ_ONCE(dentry->d_inode);
-		if (inode && mine(p, inode, &inode_size) && is_dirty(inode)) {
-			p->met_dirty = true;
-			if (!p->hard)
-				return LRU_SKIP;
+		/* If others use it, writing it would free nothing. */
+		if (inode && !in_use(dentry) && atomic_read(&inode->i_count) == 1 &&
+		    mine(p, inode, &inode_size)) {
+			if (is_dirty(inode)) {
+				p->met_dirty = true;
+				if (!p->hard)
+					return LRU_SKIP;
+			}
+			mine_too = inode_size;
 		}
 	}
+	used = in_use(dentry);
 	ret = dentry_lru_isolate(item, lru, lock, &p->dentries);
-	if (ret == LRU_REMOVED)
-		p->taken += size + inode_size;
+	/* What is in use is only taken off the list. */
+	if (ret == LRU_REMOVED && !used)
+		p->taken += size + mine_too;
 	return ret;
 }
 
@@ -260,6 +280,8 @@ static enum lru_status inode_isolate(struct list_head *item, struct list_lru_one
 	}
 	if (!mine(p, inode, &size))
 		return LRU_SKIP;
+	if (atomic_read(&inode->i_count))
+		size = 0;
 	ret = inode_lru_isolate(item, lru, lock, &p->inodes);
 	if (ret == LRU_REMOVED)
 		p->taken += size;
@@ -280,28 +302,32 @@ static void prune_lru(struct bc_prune *p, struct list_lru *lru, list_lru_walk_cb
 	for_each_node_state(nid, N_NORMAL_MEMORY) {
 		if (!list_lru_count_node(lru, nid))
 			continue;
-		memcg = mem_cgroup_iter(NULL, NULL, NULL);
+		/* With cgroup.memory=nokmem, there is one list for all. */
+		memcg = mem_cgroup_kmem_disabled() ? NULL : mem_cgroup_iter(NULL, NULL, NULL);
 		do {
 			unsigned long todo = list_lru_count_one(lru, nid, memcg);
 
 			while (todo && !enough(p)) {
-				unsigned long n = min(todo, BATCH);
+				unsigned long n = min(todo, BATCH), asked = n;
 
-				todo -= n;
 				p->left = n;
 				list_lru_walk_one(lru, nid, memcg, isolate, p, &n);
-				/* Stopped by what was found, which may not be enough. */
-				todo += n;
+				/* It may have been stopped by what was found, which is not enough. */
+				todo -= asked - n;
 				shrink_dentry_list(&p->dentries);
 				dispose_list(&p->inodes);
 				p->taken = 0;
 				cond_resched();
+				/* There is nothing in the list any more. */
+				if (n == asked)
+					break;
 			}
 			if (enough(p)) {
 				mem_cgroup_iter_break(NULL, memcg);
 				return;
 			}
-			memcg = mem_cgroup_iter(NULL, memcg, NULL);
+			if (memcg)
+				memcg = mem_cgroup_iter(NULL, memcg, NULL);
 		} while (memcg);
 	}
 }
@@ -323,7 +349,8 @@ static void prune_inodes(struct bc_prune *p, struct super_block *sb)
 		if (!resched && (atomic_read(&inode->i_count) || !mine(p, inode, &size)))
 			continue;
 		spin_lock(&inode->i_lock);
-		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW) ||
+		/* Nor become the last user of a file that is to be deleted then. */
+		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW) || !inode->i_nlink ||
 		    (!resched && is_dirty(inode))) {
 			if (inode->i_state & I_DIRTY_ALL)
 				p->met_dirty = true;
@@ -334,6 +361,8 @@ static void prune_inodes(struct bc_prune *p, struct super_block *sb)
 		spin_unlock(&inode->i_lock);
 		spin_unlock(&sb->s_inode_list_lock);
 
+		/* Those of its buffers that have been written. */
+		remove_inode_buffers(inode);
 		/* This one keeps our place in the list. */
 		iput(next);
 		next = inode;
@@ -377,9 +406,14 @@ static void prune_supers(struct bc_prune *p, gfp_t flags)
 	fs_reclaim_release(flags);
 }
 
+static struct bc_css *counter_css(struct bc_counter *counter)
+{
+	return &container_of(counter, struct bc_resource, counter)->css;
+}
+
 static struct bc_group *counter_group(struct bc_counter *counter)
 {
-	return container_of(counter, struct bc_resource, counter)->css.group;
+	return counter_css(counter)->group;
 }
 
 static struct mutex *prune_mutex(const struct bc_counter *counter)
@@ -389,14 +423,45 @@ static struct mutex *prune_mutex(const struct bc_counter *counter)
 	return prune_mutexes[counter->id % ARRAY_SIZE(prune_mutexes)];
 }
 
+/* Is there something more urgent? Nothing can be left half done, unless we are settling. */
+static bool should_stop(bool settling)
+{
+	return settling ? signal_pending(current) || freezing(current) :
+			  fatal_signal_pending(current);
+}
+
+static void wait_a_little(unsigned int waits, bool settling)
+{
+	long timeout = min(FIRST_WAIT << waits, LAST_WAIT);
+
+	__set_current_state(settling ? TASK_INTERRUPTIBLE | TASK_FREEZABLE : TASK_KILLABLE);
+	schedule_timeout(timeout);
+}
+
 /*
- * Make room in a counter that has none for @n. Waits for what has to be written, up to
- * @max_waits times.
+ * Somebody makes room, for us as well, perhaps. But not for ever: it may wait for a file
+ * system's server, which may be us.
+ */
+static void wait_for_others(struct mutex *mutex, bool settling)
+{
+	unsigned int waits;
+
+	for (waits = 0; waits < WAITS && !should_stop(settling); waits++) {
+		wait_a_little(0, settling);
+		if (mutex_trylock(mutex)) {
+			mutex_unlock(mutex);
+			break;
+		}
+	}
+}
+
+/*
+ * Make room in a counter that has none for @n. Waits for what has to be written, longer if
+ * @settling, which is on the way to user mode.
  *
  * Return: false if there was nothing to be found.
  */
-static bool prune(struct bc_counter *top, unsigned long n, unsigned int max_waits,
-		  gfp_t flags)
+static bool prune(struct bc_counter *top, unsigned long n, bool settling, gfp_t flags)
 {
 	unsigned long held = atomic_long_read(&top->held);
 	unsigned long barrier = bc_counter_barrier(top);
@@ -414,20 +479,19 @@ static bool prune(struct bc_counter *top, unsigned long n, unsigned int max_wait
 		return false;
 	might_sleep();
 	if (!mutex_trylock(mutex)) {
-		/* Somebody makes room, for us as well, perhaps. */
-		if (!mutex_lock_killable(mutex))
-			mutex_unlock(mutex);
+		wait_for_others(mutex, settling);
 		return true;
 	}
 	prune_supers(&p, flags);
 	/* What was used since the last time has lost its second chance. */
 	if (p.freed < n)
 		prune_supers(&p, flags);
-	while (p.freed < n && p.met_dirty && waits < max_waits &&
-	       !fatal_signal_pending(current)) {
+	while (p.freed < n && p.met_dirty && waits < (settling ? MANY_WAITS : WAITS) &&
+	       !should_stop(settling)) {
 		mutex_unlock(mutex);
-		schedule_timeout_killable(min(FIRST_WAIT << waits++, LAST_WAIT));
-		mutex_lock(mutex);
+		wait_a_little(waits++, settling);
+		if (!mutex_trylock(mutex))
+			goto out;
 		prune_supers(&p, flags);
 	}
 	if (p.freed < n) {
@@ -435,6 +499,7 @@ static bool prune(struct bc_counter *top, unsigned long n, unsigned int max_wait
 		prune_supers(&p, flags);
 	}
 	mutex_unlock(mutex);
+out:
 	trace_bc_prune(counter_group(top), p.target, p.freed, p.objects, p.looked, waits);
 	return p.freed;
 }
@@ -498,7 +563,7 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 			if (!bc_group_tryget(counter_group(full)))
 				continue;
 		}
-		progress = prune(full, n, WAITS, flags);
+		progress = prune(full, n, false, flags);
 		bc_group_put(counter_group(full));
 		tries = progress ? tries + 1 : TRIES;
 	}
@@ -529,11 +594,11 @@ void __bc_dcache_settle(void)
 	bool progress = true;
 
 	current->bc_dcache_over = 0;
-	for (tries = 0; progress && tries < TRIES && !fatal_signal_pending(current); tries++) {
+	for (tries = 0; progress && tries < TRIES && !should_stop(true); tries++) {
 		full = get_full();
 		if (!full)
 			break;
-		progress = prune(full, 1, MANY_WAITS, GFP_KERNEL);
+		progress = prune(full, 1, true, GFP_KERNEL);
 		bc_group_put(counter_group(full));
 	}
 }
@@ -550,6 +615,9 @@ static void hand_over(const void *obj)
 		return;
 	guard(rcu)();
 	counter = READ_ONCE(charge->counter);
+	/* An inode of tmpfs is kmemsize's, and stays with its group. */
+	if (!counter || counter_css(counter)->id != BC_ID_dcachesize)
+		return;
 	to = counter;
 	while (to && READ_ONCE(to->release))
 		to = to->parent;
@@ -571,28 +639,33 @@ static enum lru_status hand_over_unused(struct list_head *item, struct list_lru_
 					spinlock_t *lock, void *arg)
 {
 	struct dentry *dentry = container_of(item, struct dentry, d_lru);
+	struct bc_prune *p = arg;
 
-	may_look(arg, item, lru);
-	/* Against the usual order. What is locked is in use, or has an inode. */
+	may_look(p, item, lru);
+	/* Against the usual order. */
 	if (spin_trylock(&dentry->d_lock)) {
 		hand_over_dentry(dentry);
 		spin_unlock(&dentry->d_lock);
+	} else {
+		p->missed = true;
 	}
 	return LRU_SKIP;
 }
 
 /* What is in use by somebody has an inode, or else is on its way. */
-static void hand_over_super(struct super_block *sb, void *arg)
+static bool hand_over_super(struct super_block *sb, void *arg)
 {
 	struct inode *inode, *last = NULL;
+	struct bc_prune *p = arg;
 	struct dentry *dentry;
 
-	prune_lru(arg, &sb->s_dentry_lru, hand_over_unused);
+	prune_lru(p, &sb->s_dentry_lru, hand_over_unused);
 
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		spin_lock(&inode->i_lock);
 		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) {
+			p->missed |= inode->i_state & I_NEW;
 			spin_unlock(&inode->i_lock);
 			continue;
 		}
@@ -602,7 +675,8 @@ static void hand_over_super(struct super_block *sb, void *arg)
 			hand_over_dentry(dentry);
 			spin_unlock(&dentry->d_lock);
 		}
-		if (!need_resched()) {
+		/* As above. */
+		if (!need_resched() || !inode->i_nlink) {
 			spin_unlock(&inode->i_lock);
 			continue;
 		}
@@ -616,12 +690,17 @@ static void hand_over_super(struct super_block *sb, void *arg)
 	}
 	spin_unlock(&sb->s_inode_list_lock);
 	iput(last);
+	return true;
 }
 
 /*
  * What is cached may stay so for long, and would keep groups that have been removed. It is
  * handed over to the group above, which is charged for it already, or to nobody.
  */
+static void hand_over_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(hand_over_soon, hand_over_work);
+static unsigned long hand_over_delay = HZ;
+
 static void hand_over_work(struct work_struct *work)
 {
 	/* Nothing is enough. */
@@ -631,10 +710,15 @@ static void hand_over_work(struct work_struct *work)
 		.inodes		= LIST_HEAD_INIT(p.inodes),
 	};
 
-	iterate_supers(hand_over_super, &p);
-}
+	/* A superblock may be locked for long, and is not to keep us from the others. */
+	if (iterate_supers_trylock(hand_over_super, &p) || p.missed) {
+		unsigned long delay = READ_ONCE(hand_over_delay);
 
-static DECLARE_DELAYED_WORK(hand_over_soon, hand_over_work);
+		/* Less and less often: it may be in vain. */
+		WRITE_ONCE(hand_over_delay, min(2 * delay, 64UL * HZ));
+		queue_delayed_work(system_unbound_wq, &hand_over_soon, delay);
+	}
+}
 
 static void dcachesize_offline(struct bc_css *css)
 {
@@ -642,8 +726,13 @@ static void dcachesize_offline(struct bc_css *css)
 
 	bc_group_get(css->group);
 	bc_resource_offline(css);
-	if (atomic_long_read(&counter->held) > 0)
-		queue_delayed_work(system_unbound_wq, &hand_over_soon, HZ / 20);
+	if (atomic_long_read(&counter->held) > 0) {
+		/* Not put off again and again, where one group after the other is removed. */
+		if (xchg(&hand_over_delay, HZ) > HZ)
+			mod_delayed_work(system_unbound_wq, &hand_over_soon, HZ / 20);
+		else
+			queue_delayed_work(system_unbound_wq, &hand_over_soon, HZ / 20);
+	}
 	bc_group_put(css->group);
 }
 

@@ -44,6 +44,10 @@ static __always_inline bool bc_slab_charge(struct kmem_cache *s, gfp_t flags,
 		return true;
 	if (likely(!(flags & __GFP_ACCOUNT) && !(s->flags & SLAB_ACCOUNT)))
 		return true;
+	/* What the page cache needs beside its pages: who prunes cannot have that back. */
+	if (SLAB_RECLAIM_ACCOUNT && (s->flags & SLAB_RECLAIM_ACCOUNT) &&
+	    !(s->flags & (SLAB_ACCOUNT | SLAB_KMALLOC)))
+		return true;
 	if (!bc_may_charge(current) || !in_task())
 		return true;
 	/* Mostly a constant. */

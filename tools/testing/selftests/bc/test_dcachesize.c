@@ -273,6 +273,31 @@ TEST_F(dcache, barrier)
 	EXPECT_EQ(4, bc_puppet_do(self->p, close_some, 4));
 }
 
+/* A large file that is open, with all its pages in the page cache. */
+static int write_much(long len)
+{
+	static char buf[65536];
+	int fd = memfd_create("bc", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	for (; len > 0; len -= sizeof(buf)) {
+		if (write(fd, buf, sizeof(buf)) != sizeof(buf))
+			return -EIO;
+	}
+	fds[nr_fds++] = fd;
+	return 0;
+}
+
+/* What the page cache needs to find its pages cannot be pruned, and does not count. */
+TEST_F(dcache, page_cache)
+{
+	ASSERT_EQ(0, bc_puppet_do(self->p, write_much, 16 << 20));
+	/* A dentry. */
+	EXPECT_GE(8192, bc_get(self->dir, held));
+	EXPECT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+}
+
 /* How many names a walk has. */
 static long nr_names(void)
 {
