@@ -709,8 +709,8 @@ TEST_F_TIMEOUT(dcache, storm, 120)
 	}
 	end = bc_end_time(6);
 	while (bc_now() < end) {
-		/* The barrier is the limit, so nothing goes above but what is forced. */
-		over += bc_get(self->dir, held) > 1000 * self->unit;
+		/* Nothing goes above but what is forced: inodes, by four tasks. */
+		over += bc_get(self->dir, held) > 1040 * self->unit;
 		if (!mount("none", other, "sysfs", 0, NULL)) {
 			for (i = 0; i < 50; i++)
 				look(other, i);
