@@ -312,7 +312,7 @@ static void prune_lru(struct bc_prune *p, struct list_lru *lru, list_lru_walk_cb
 
 				p->left = n;
 				list_lru_walk_one(lru, nid, memcg, isolate, p, &n);
-				/* It may have been stopped by what was found, which is not enough. */
+				/* Stopped by what was found, which may not be enough. */
 				todo -= asked - n;
 				shrink_dentry_list(&p->dentries);
 				dispose_list(&p->inodes);

@@ -20,7 +20,7 @@
 #define BC_MAX_DEPTH		32
 
 /* The largest batch, see bc_counter_init(). */
-#define BC_MAX_BATCH		(1 << 20)
+#define BC_MAX_BATCH		0x100000
 
 /**
  * struct bc_counter - what a group, and all below it, holds of one resource
