@@ -497,8 +497,12 @@ static const char *bc_tear_down(const char *dir)
 	bc_write(BC_ROOT, "tasks", "0");
 	d = opendir(dir);
 	while (d && (de = readdir(d)) && !wrong) {
-		/* What the kernel remembers of files stays; the group above gets it. */
-		if (!strcmp(de->d_name, "dcachesize"))
+		/*
+		 * What the kernel remembers of files stays; the group above gets it. And we may
+		 * have been in the group, and have memory of it. The tests of kmemsize look for
+		 * themselves.
+		 */
+		if (!strcmp(de->d_name, "dcachesize") || !strcmp(de->d_name, "kmemsize"))
 			continue;
 		snprintf(file, sizeof(file), "%s/held", de->d_name);
 		/* A child group, or a controller that counts nothing. */
