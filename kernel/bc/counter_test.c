@@ -12,6 +12,7 @@
 #include <linux/bc/counter.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -683,8 +684,8 @@ static void bc_counter_test_limit_race(struct kunit *test)
  * struct lowering - who charges, while a limit is lowered
  * @counter: the counter, of which no more than 1 is charged in this way
  * @start: of a round
- * @done: with it
  * @running: charges are being made
+ * @done: with the round
  * @lowered: the limit is what it is going to be in this round
  * @stop: there are no more rounds
  * @by_level: charge with bc_counter_charge_levels()
@@ -693,8 +694,8 @@ static void bc_counter_test_limit_race(struct kunit *test)
 struct lowering {
 	struct bc_counter *counter;
 	struct completion start;
+	struct completion running;
 	struct completion done;
-	bool running;
 	bool lowered;
 	bool stop;
 	bool by_level;
@@ -711,6 +712,7 @@ static int lowering_fn(void *data)
 		wait_for_completion(&l->start);
 		if (l->stop)
 			break;
+		complete(&l->running);
 		do {
 			last = READ_ONCE(l->lowered);
 			if (l->by_level ? try_charge_levels(l->counter, one, BC_LIMIT) :
@@ -718,7 +720,6 @@ static int lowering_fn(void *data)
 				bc_counter_uncharge(l->counter, 1);
 			else
 				l->refused++;
-			WRITE_ONCE(l->running, true);
 			cond_resched();
 		} while (!last);
 		complete(&l->done);
@@ -736,27 +737,28 @@ static void run_lowering(struct kunit *test, bool by_level)
 {
 	struct lowering *l = kunit_kzalloc(test, sizeof(*l), GFP_KERNEL);
 	struct task_struct *thread;
-	unsigned long refused = 0;
+	unsigned long refused = 0, end;
 	int round, i;
 
 	KUNIT_ASSERT_NOT_NULL(test, l);
 	l->counter = new_counter(test, NULL, 0);
 	l->by_level = by_level;
 	init_completion(&l->start);
+	init_completion(&l->running);
 	init_completion(&l->done);
 	thread = kthread_create_on_cpu(lowering_fn, l, cpumask_last(cpu_online_mask),
 				       "bc_lower/%u");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
 	wake_up_process(thread);
 
-	for (round = 0; round < 2000; round++) {
+	/* Where both share a CPU, a round takes as long as it takes to be preempted. */
+	end = jiffies + 10 * HZ;
+	for (round = 0; round < 2000 && time_before(jiffies, end); round++) {
 		bc_counter_set_limit(l->counter, 2);
 		refused += !try_charge(l->counter, 1, BC_LIMIT);
-		l->running = false;
 		l->lowered = false;
 		complete(&l->start);
-		while (!READ_ONCE(l->running))
-			cond_resched();
+		wait_for_completion(&l->running);
 		for (i = 0; i < round % 64; i++)
 			cpu_relax();
 		bc_counter_uncharge(l->counter, 1);
