@@ -215,7 +215,10 @@ static __always_inline bool charge_level(struct bc_counter *counter,
 	if (bc_sabotaged(BC_SABOTAGE_OVERSHOOT)) {
 		sum = atomic_long_add_return(n, &counter->held);
 		if (sum > max) {
-			atomic_long_sub(n, &counter->held);
+			/* Long enough to be seen. */
+			for (int i = 0; i < 50; i++)
+				cpu_relax();
+			uncharge_path(counter, counter->parent, n);
 			return false;
 		}
 	} else {
