@@ -303,7 +303,7 @@ static long nr_names(void)
 {
 	const char *s = getenv("BC_NAMES");
 
-	return s ? atol(s) : 20000;
+	return s ? atol(s) : 5000;
 }
 
 /* In portions that a puppet can be waited for. */
@@ -604,14 +604,14 @@ static bool mount_disk(void)
 
 TEST_F_TIMEOUT(dcache, disk, 900)
 {
-	const int files = 3000;
+	const int files = 1000;
 	double start;
 	long cached;
 	int i;
 
 	if (!mount_disk())
 		SKIP(return, "no " DISK " with ext4 on it");
-	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2000 * self->unit));
+	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 1000 * self->unit));
 	start = bc_now();
 	for (i = 0; i < files; i += 100)
 		EXPECT_EQ(0, bc_puppet_do(self->p, make_files, 100));
@@ -623,7 +623,7 @@ TEST_F_TIMEOUT(dcache, disk, 900)
 	TH_LOG("and read in %.1f s", bc_now() - start);
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 	/* An inode is made where nothing can be pruned for it. */
-	EXPECT_GE(2010 * self->unit, bc_get(self->dir, "dcachesize/maxheld"));
+	EXPECT_GE(1010 * self->unit, bc_get(self->dir, "dcachesize/maxheld"));
 	cached = bc_get(self->dir, held);
 
 	ASSERT_EQ(0, umount(mnt));
@@ -827,7 +827,7 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 		ASSERT_EQ(0, move(p[i], path));
 	}
 	for (g = 0; g < ARRAY_SIZE(nr_groups); g++) {
-		for (n = 0; n < 3000; n += 10) {
+		for (n = 0; n < 1500; n += 10) {
 			for (i = 0; i < nr_groups[g]; i++)
 				EXPECT_EQ(0, bc_puppet_do(p[i], look_for, 10));
 			/* From here on, all are full. */
@@ -841,7 +841,7 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 		EXPECT_GT(30 * objects, looked);
 	}
 	/* One walks, nine others have as much each that they do not use. */
-	for (n = 0; n < 10000; n += 500)
+	for (n = 0; n < 4000; n += 500)
 		EXPECT_EQ(0, bc_puppet_do(p[0], look_for, 500));
 	ASSERT_TRUE(sum_trace(&looked, &objects, &calls));
 	TH_LOG("one of 10: %ld looked at, %ld freed in %ld goes: %.1f",
