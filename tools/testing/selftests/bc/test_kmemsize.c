@@ -385,10 +385,11 @@ TEST_F(kmem, barrier)
 	EXPECT_EQ(1, bc_puppet_do(self->p, drop_signals, 0));
 	EXPECT_EQ(0, bc_get(self->dir, held));
 
-	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", self->unit + 2 * signal));
+	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "kmemsize/barrier", "%ld", self->unit));
 	EXPECT_EQ(1, bc_puppet_do(self->p, send_messages, 1));
 	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, send_messages, 1));
+	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", self->unit + 2 * signal));
 	/* Under a lock, there is no waiting for anything. */
 	EXPECT_EQ(0, bc_puppet_do(self->p, queue_signal, 0));
 	EXPECT_EQ(0, bc_puppet_do(self->p, queue_signal, 0));
