@@ -207,6 +207,8 @@ TEST_F(kmem, outlive)
 	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
 	char a[80];
 
+	if (groups < 0)
+		SKIP(return, "the kernel does not say how many groups there are");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
 	ASSERT_EQ(0, move(self->p, a));
