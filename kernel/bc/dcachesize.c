@@ -333,27 +333,27 @@ static void prune_lru(struct bc_prune *p, struct list_lru *lru, list_lru_walk_cb
 }
 
 /*
- * The last resort: inodes that have lost their dentries, but not their page cache, are on
- * no other list than that of all inodes. iput() sees to them.
+ * All inodes of a superblock. What @look says yes to, under i_lock, is let go by iput(), as
+ * soon as the next one keeps our place in the list. That one cannot be unlinked: we might
+ * become its last user, and have to delete a file.
  */
-static void prune_inodes(struct bc_prune *p, struct super_block *sb)
+static void walk_inodes(struct super_block *sb, struct bc_prune *p,
+			bool (*look)(struct bc_prune *p, struct inode *inode))
 {
-	struct inode *inode, *next = NULL;
-	unsigned long size;
+	struct inode *inode, *last = NULL;
+	bool chosen;
 
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		bool resched = need_resched();
-
 		p->looked++;
-		if (!resched && (atomic_read(&inode->i_count) || !mine(p, inode, &size)))
-			continue;
 		spin_lock(&inode->i_lock);
-		/* Nor become the last user of a file that is to be deleted then. */
-		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW) || !inode->i_nlink ||
-		    (!resched && is_dirty(inode))) {
-			if (inode->i_state & I_DIRTY_ALL)
-				p->met_dirty = true;
+		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) {
+			p->missed |= inode->i_state & I_NEW;
+			spin_unlock(&inode->i_lock);
+			continue;
+		}
+		chosen = look(p, inode);
+		if (!inode->i_nlink || !(chosen || need_resched())) {
 			spin_unlock(&inode->i_lock);
 			continue;
 		}
@@ -362,33 +362,53 @@ static void prune_inodes(struct bc_prune *p, struct super_block *sb)
 		spin_unlock(&sb->s_inode_list_lock);
 
 		/* Those of its buffers that have been written. */
-		remove_inode_buffers(inode);
-		/* This one keeps our place in the list. */
-		iput(next);
-		next = inode;
+		if (chosen)
+			remove_inode_buffers(inode);
+		iput(last);
+		last = inode;
 		cond_resched();
 		spin_lock(&sb->s_inode_list_lock);
 		if (enough(p))
 			break;
 	}
 	spin_unlock(&sb->s_inode_list_lock);
-	iput(next);
+	iput(last);
 }
 
-static bool prune_super(struct super_block *sb, void *arg)
+/*
+ * The last resort: inodes that have lost their dentries, but not their page cache, are on
+ * no other list than that of all inodes. iput() sees to them.
+ */
+static bool look_for_unused(struct bc_prune *p, struct inode *inode)
+{
+	unsigned long size;
+
+	if (atomic_read(&inode->i_count) || !mine(p, inode, &size))
+		return false;
+	if (is_dirty(inode)) {
+		p->met_dirty = true;
+		return false;
+	}
+	return true;
+}
+
+/* Nobody is waited for: the caller may hold whatever locks. */
+static void prune_super(struct super_block *sb, void *arg)
 {
 	bool met_dirty = false;
 	struct bc_prune *p = arg;
 
+	if (enough(p) || !super_trylock_shared(sb))
+		return;
 	swap(p->met_dirty, met_dirty);
 	prune_lru(p, &sb->s_dentry_lru, dentry_isolate);
 	prune_lru(p, &sb->s_inode_lru, inode_isolate);
 	if (p->hard && !enough(p))
-		prune_inodes(p, sb);
+		walk_inodes(sb, p, look_for_unused);
 	if (p->met_dirty && !enough(p))
 		wakeup_flusher_threads_bdi(sb->s_bdi, WB_REASON_VMSCAN);
 	p->met_dirty |= met_dirty;
-	return !enough(p);
+	up_read(&sb->s_umount);
 }
 
 /* Once around all superblocks. */
@@ -400,7 +420,7 @@ static void prune_supers(struct bc_prune *p, gfp_t flags)
 	fs_reclaim_acquire(flags);
 	noreclaim = memalloc_noreclaim_save();
 	current->bc_prune = p;
-	iterate_supers_trylock(prune_super, p);
+	iterate_supers_unlocked(prune_super, p);
 	current->bc_prune = NULL;
 	memalloc_noreclaim_restore(noreclaim);
 	fs_reclaim_release(flags);
@@ -474,6 +494,7 @@ static bool prune(struct bc_counter *top, unsigned long n, bool settling, gfp_t 
 		.inodes		= LIST_HEAD_INIT(p.inodes),
 	};
 	unsigned int waits = 0;
+	bool others = false;
 
 	if (bc_sabotaged(BC_SABOTAGE_PRUNE))
 		return false;
@@ -490,8 +511,11 @@ static bool prune(struct bc_counter *top, unsigned long n, bool settling, gfp_t 
 	       !should_stop(settling)) {
 		mutex_unlock(mutex);
 		wait_a_little(waits++, settling);
-		if (!mutex_trylock(mutex))
+		if (!mutex_trylock(mutex)) {
+			/* Others have begun meanwhile, and what they find is for us, too. */
+			others = true;
 			goto out;
+		}
 		prune_supers(&p, flags);
 	}
 	if (p.freed < n) {
@@ -501,7 +525,7 @@ static bool prune(struct bc_counter *top, unsigned long n, bool settling, gfp_t 
 	mutex_unlock(mutex);
 out:
 	trace_bc_prune(counter_group(top), p.target, p.freed, p.objects, p.looked, waits);
-	return p.freed;
+	return p.freed || others;
 }
 
 /* May a task with these flags prune? */
@@ -532,20 +556,18 @@ bool bc_dcachesize_charge(struct bc_charge *charge, unsigned long n, gfp_t flags
 
 		severity = bc_kmem_severity(flags);
 		scoped_guard(rcu) {
-			css = bc_css_charged(bc_task_css(current, BC_ID_dcachesize));
+			css = bc_task_css_charged(current, BC_ID_dcachesize);
 			if (!css)
 				return true;
 			counter = &to_bc_resource(css)->counter;
 			if (severity != BC_FORCE && !may_prune(flags)) {
-				severity = BC_LIMIT;
-				if (bc_counter_charge(counter, n, severity)) {
-					severity = BC_FORCE;
-					current->bc_dcache_over = 1;
-					set_notify_resume(current);
-				} else {
+				if (!bc_counter_charge(counter, n, BC_LIMIT)) {
 					charge->counter = counter;
 					return true;
 				}
+				severity = BC_FORCE;
+				current->bc_dcache_over = 1;
+				set_notify_resume(current);
 			}
 			/* The last try is one whose failure is told. */
 			if (severity != BC_BARRIER || tries == TRIES) {
@@ -576,7 +598,7 @@ static struct bc_counter *get_full(void)
 	struct bc_css *css;
 
 	guard(rcu)();
-	css = bc_css_charged(bc_task_css(current, BC_ID_dcachesize));
+	css = bc_task_css_charged(current, BC_ID_dcachesize);
 	if (!css)
 		return NULL;
 	for (c = &to_bc_resource(css)->counter; c; c = c->parent) {
@@ -653,44 +675,31 @@ static enum lru_status hand_over_unused(struct list_head *item, struct list_lru_
 }
 
 /* What is in use by somebody has an inode, or else is on its way. */
-static bool hand_over_super(struct super_block *sb, void *arg)
+static bool hand_over_inode(struct bc_prune *p, struct inode *inode)
 {
-	struct inode *inode, *last = NULL;
-	struct bc_prune *p = arg;
 	struct dentry *dentry;
 
-	prune_lru(p, &sb->s_dentry_lru, hand_over_unused);
-
-	spin_lock(&sb->s_inode_list_lock);
-	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
-		spin_lock(&inode->i_lock);
-		if (inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) {
-			p->missed |= inode->i_state & I_NEW;
-			spin_unlock(&inode->i_lock);
-			continue;
-		}
-		hand_over(inode);
-		hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
-			spin_lock(&dentry->d_lock);
-			hand_over_dentry(dentry);
-			spin_unlock(&dentry->d_lock);
-		}
-		/* As above. */
-		if (!need_resched() || !inode->i_nlink) {
-			spin_unlock(&inode->i_lock);
-			continue;
-		}
-		__iget(inode);
-		spin_unlock(&inode->i_lock);
-		spin_unlock(&sb->s_inode_list_lock);
-		iput(last);
-		last = inode;
-		cond_resched();
-		spin_lock(&sb->s_inode_list_lock);
+	hand_over(inode);
+	hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
+		spin_lock(&dentry->d_lock);
+		hand_over_dentry(dentry);
+		spin_unlock(&dentry->d_lock);
 	}
-	spin_unlock(&sb->s_inode_list_lock);
-	iput(last);
-	return true;
+	return false;
+}
+
+static void hand_over_super(struct super_block *sb, void *arg)
+{
+	struct bc_prune *p = arg;
+
+	/* It may be locked for long, which is not to keep us from the others. */
+	if (!super_trylock_shared(sb)) {
+		p->missed = true;
+		return;
+	}
+	prune_lru(p, &sb->s_dentry_lru, hand_over_unused);
+	walk_inodes(sb, p, hand_over_inode);
+	up_read(&sb->s_umount);
 }
 
 /*
@@ -710,8 +719,8 @@ static void hand_over_work(struct work_struct *work)
 		.inodes		= LIST_HEAD_INIT(p.inodes),
 	};
 
-	/* A superblock may be locked for long, and is not to keep us from the others. */
-	if (iterate_supers_trylock(hand_over_super, &p) || p.missed) {
+	iterate_supers_unlocked(hand_over_super, &p);
+	if (p.missed) {
 		unsigned long delay = READ_ONCE(hand_over_delay);
 
 		/* Less and less often: it may be in vain. */

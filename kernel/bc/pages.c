@@ -74,7 +74,6 @@ bool __bc_page_charge(struct page *page, gfp_t flags, unsigned int order)
 	unsigned long n = PAGE_SIZE << order;
 	struct bc_counter *counter;
 	unsigned long *owner;
-	struct css_group *cg;
 	struct bc_css *css;
 
 	if (unlikely(!page))
@@ -84,9 +83,7 @@ bool __bc_page_charge(struct page *page, gfp_t flags, unsigned int order)
 		return true;
 
 	guard(rcu)();
-	cg = rcu_dereference(current->css_group);
-	/* It may have left for the root by now, or be in a root of this kind. */
-	css = cg ? cg->css[BC_ID_kmemsize] : NULL;
+	css = bc_task_css_charged(current, BC_ID_kmemsize);
 	if (!css)
 		return true;
 	counter = &to_bc_resource(css)->counter;

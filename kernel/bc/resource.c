@@ -239,8 +239,7 @@ static __always_inline struct bc_counter *try_charge(struct bc_counter *counter,
 /* The counter of the current task that is of the same kind. */
 static struct bc_counter *current_counter(struct bc_counter *counter)
 {
-	struct css_group *cg = rcu_dereference(current->css_group);
-	struct bc_css *css = cg ? cg->css[counter_css(counter)->id] : NULL;
+	struct bc_css *css = bc_task_css_charged(current, counter_css(counter)->id);
 
 	return css ? &to_bc_resource(css)->counter : counter;
 }
@@ -248,14 +247,13 @@ static struct bc_counter *current_counter(struct bc_counter *counter)
 struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id id,
 			       enum bc_severity severity)
 {
-	struct css_group *cg;
+	struct bc_css *css;
 
 	guard(rcu)();
-	cg = rcu_dereference(task->css_group);
-	/* It may have left for the root by now, or be in a root of this kind. */
-	if (!cg || !cg->css[id])
+	css = bc_task_css_charged(task, id);
+	if (!css)
 		return NULL;
-	return try_charge(&to_bc_resource(cg->css[id])->counter, severity);
+	return try_charge(&to_bc_resource(css)->counter, severity);
 }
 
 bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)

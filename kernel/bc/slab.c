@@ -35,14 +35,11 @@ static struct slabobj_ext *make_exts(struct kmem_cache *s, struct slab *slab, gf
 	return slab_obj_exts(slab);
 }
 
-/* Who pays for an object of this kind that the current task makes; NULL: nobody, or the root. */
+/* Who pays for an object of this kind that the current task makes. */
 static __always_inline struct bc_css *current_css(const struct kmem_cache *s)
 {
-	/* It may have left for the root by now, or be in a root of this kind. */
-	struct css_group *cg = rcu_dereference(current->css_group);
-
-	return cg ? cg->css[s->flags & SLAB_RECLAIM_ACCOUNT ? BC_ID_dcachesize :
-			    BC_ID_kmemsize] : NULL;
+	return bc_task_css_charged(current, s->flags & SLAB_RECLAIM_ACCOUNT ?
+					    BC_ID_dcachesize : BC_ID_kmemsize);
 }
 
 /* What needs more than the credit of this CPU. */

@@ -100,7 +100,8 @@ static __always_inline void bc_page_split(struct page *page, unsigned int order)
  */
 static __always_inline bool bc_page_may_refuse(gfp_t flags)
 {
-	return bc_may_charge(current) && (flags & __GFP_ACCOUNT);
+	return bc_may_charge(current) && (flags & __GFP_ACCOUNT) &&
+	       READ_ONCE(bc_nr_page_owners);
 }
 
 #else /* !CONFIG_BC_PAGES */

@@ -29,17 +29,17 @@ struct bc_strings {
 };
 
 /**
- * struct bc_puppet - the process
+ * struct bc_servant - the process
  * @pid: the process
  * @shared: between it and us
  */
-struct bc_puppet {
+struct bc_servant {
 	pid_t pid;
 	struct bc_strings *shared;
 };
 
 enum {
-	BC_PUPPET_SECONDS = 30,
+	BC_SERVANT_SECONDS = 30,
 };
 
 /* In the process: its own. */
@@ -63,9 +63,9 @@ static inline void bc_nap(void)
 }
 
 /* Start one, in the root group. */
-static inline struct bc_puppet bc_puppet_start(void)
+static inline struct bc_servant bc_servant_start(void)
 {
-	struct bc_puppet p = { .pid = -1 };
+	struct bc_servant p = { .pid = -1 };
 	bc_string fn;
 
 	p.shared = mmap(NULL, sizeof(*p.shared), PROT_READ | PROT_WRITE,
@@ -87,22 +87,22 @@ static inline struct bc_puppet bc_puppet_start(void)
 	}
 }
 
-static inline void bc_puppet_tell(struct bc_puppet p, bc_string fn, long arg)
+static inline void bc_servant_tell(struct bc_servant p, bc_string fn, long arg)
 {
 	p.shared->stop = false;
 	p.shared->arg = arg;
 	__atomic_store_n(&p.shared->fn, fn, __ATOMIC_RELEASE);
 }
 
-static inline void bc_puppet_stop(struct bc_puppet p)
+static inline void bc_servant_stop(struct bc_servant p)
 {
 	__atomic_store_n(&p.shared->stop, true, __ATOMIC_RELAXED);
 }
 
 /* What it says, or -ETIMEDOUT: it hangs, or -ESRCH: it is dead. */
-static inline int bc_puppet_answer(struct bc_puppet p)
+static inline int bc_servant_answer(struct bc_servant p)
 {
-	double end = bc_now() + BC_PUPPET_SECONDS;
+	double end = bc_now() + BC_SERVANT_SECONDS;
 	siginfo_t info = { };
 
 	while (bc_told(p.shared)) {
@@ -116,16 +116,29 @@ static inline int bc_puppet_answer(struct bc_puppet p)
 	return p.shared->ret;
 }
 
-static inline int bc_puppet_do(struct bc_puppet p, bc_string fn, long arg)
+static inline int bc_servant_do(struct bc_servant p, bc_string fn, long arg)
 {
-	bc_puppet_tell(p, fn, arg);
-	return bc_puppet_answer(p);
+	bc_servant_tell(p, fn, arg);
+	return bc_servant_answer(p);
 }
 
-static inline void bc_puppet_kill(struct bc_puppet p)
+static inline void bc_servant_kill(struct bc_servant p)
 {
 	bc_reap(p.pid);
 	munmap(p.shared, sizeof(*p.shared));
+}
+
+static inline int bc_do_fork(long arg)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return -errno;
+	waitpid(pid, &status, 0);
+	return status ? -ECHILD : 0;
 }
 
 /* A number when it does not change any more: what is freed late has been freed. */

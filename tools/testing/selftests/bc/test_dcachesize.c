@@ -20,7 +20,7 @@ static const char held[] = "dcachesize/held";
 static const char limit[] = "dcachesize/limit";
 static const char failcnt[] = "dcachesize/failcnt";
 
-/* In the puppets. */
+/* In the servants. */
 static int fds[1024], nr_fds;
 static char mnt[64];
 static long step;
@@ -86,11 +86,11 @@ static int look_again(long n)
 
 FIXTURE(dcache) {
 	char dir[64];
-	struct bc_puppet p;
+	struct bc_servant p;
 	long unit;
 };
 
-static int move(struct bc_puppet p, const char *dir)
+static int move(struct bc_servant p, const char *dir)
 {
 	return bc_write(dir, "tasks", "%d", p.pid);
 }
@@ -107,17 +107,17 @@ FIXTURE_SETUP(dcache)
 	snprintf(mnt, sizeof(mnt), "/tmp/bc-dcache-%d", getpid());
 	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
 
-	self->p = bc_puppet_start();
+	self->p = bc_servant_start();
 	ASSERT_LT(0, self->p.pid);
 	/* All it needs to do so itself, it has afterwards. */
-	ASSERT_EQ(1, bc_puppet_do(self->p, open_some, 1));
-	ASSERT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, open_some, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, close_some, 1));
 	ASSERT_EQ(0, move(self->p, self->dir));
 	ASSERT_EQ(0, bc_get(self->dir, held));
-	ASSERT_EQ(1, bc_puppet_do(self->p, open_some, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, open_some, 1));
 	self->unit = bc_get(self->dir, held);
 	ASSERT_LE(100, self->unit);
-	ASSERT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, close_some, 1));
 	ASSERT_EQ(0, bc_settle(self->dir, held, 0));
 }
 
@@ -127,7 +127,7 @@ FIXTURE_TEARDOWN(dcache)
 
 	if (!self->dir[0])
 		return;
-	bc_puppet_kill(self->p);
+	bc_servant_kill(self->p);
 	wrong = bc_tear_down(self->dir);
 	EXPECT_EQ(NULL, wrong) {
 		TH_LOG("%s", wrong);
@@ -138,22 +138,22 @@ TEST_F(dcache, refuse)
 {
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "dcachesize/maxheld", "0"));
-	EXPECT_EQ(3, bc_puppet_do(self->p, open_some, 4));
+	EXPECT_EQ(3, bc_servant_do(self->p, open_some, 4));
 	EXPECT_EQ(3 * self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, open_some, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, open_some, 1));
 	EXPECT_EQ(2, bc_get(self->dir, failcnt));
 	EXPECT_GE(3 * self->unit, bc_get(self->dir, "dcachesize/maxheld"));
 
-	EXPECT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, close_some, 1));
 	EXPECT_EQ(2 * self->unit, bc_settle(self->dir, held, 2 * self->unit));
 	/* Not a byte too many. */
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit - 1));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, open_some, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, open_some, 1));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit));
-	EXPECT_EQ(1, bc_puppet_do(self->p, open_some, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, open_some, 1));
 	EXPECT_EQ(3, bc_get(self->dir, failcnt));
-	EXPECT_EQ(3, bc_puppet_do(self->p, close_some, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, close_some, 3));
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 }
 
@@ -167,13 +167,13 @@ TEST_F(dcache, refuse_above)
 	ASSERT_EQ(0, move(self->p, leaf));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "a/dcachesize/limit", "%ld", 5 * self->unit));
-	EXPECT_EQ(2, bc_puppet_do(self->p, open_some, 3));
+	EXPECT_EQ(2, bc_servant_do(self->p, open_some, 3));
 	EXPECT_EQ(2 * self->unit, bc_get(leaf, held));
 	EXPECT_EQ(2 * self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(0, bc_get(leaf, failcnt));
 	EXPECT_EQ(0, bc_get(self->dir, "a/dcachesize/failcnt"));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	EXPECT_EQ(2, bc_puppet_do(self->p, close_some, 2));
+	EXPECT_EQ(2, bc_servant_do(self->p, close_some, 2));
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 }
 
@@ -187,17 +187,17 @@ TEST_F(dcache, stay)
 	bc_path(a, self->dir, "a");
 	bc_path(b, self->dir, "b");
 	ASSERT_EQ(0, move(self->p, a));
-	EXPECT_EQ(2, bc_puppet_do(self->p, open_some, 2));
+	EXPECT_EQ(2, bc_servant_do(self->p, open_some, 2));
 	EXPECT_EQ(2 * self->unit, bc_get(a, held));
 	ASSERT_EQ(0, move(self->p, b));
 	/* Last come, first closed: it is that of a that remains. */
-	EXPECT_EQ(3, bc_puppet_do(self->p, open_some, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, open_some, 3));
 	EXPECT_EQ(2 * self->unit, bc_get(a, held));
 	EXPECT_EQ(3 * self->unit, bc_get(b, held));
-	EXPECT_EQ(4, bc_puppet_do(self->p, close_some, 4));
+	EXPECT_EQ(4, bc_servant_do(self->p, close_some, 4));
 	EXPECT_EQ(self->unit, bc_settle(a, held, self->unit));
 	EXPECT_EQ(0, bc_settle(b, held, 0));
-	EXPECT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, close_some, 1));
 	EXPECT_EQ(0, bc_settle(a, held, 0));
 }
 
@@ -210,12 +210,12 @@ TEST_F(dcache, outlive)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
 	ASSERT_EQ(0, move(self->p, a));
-	EXPECT_EQ(4, bc_puppet_do(self->p, open_some, 4));
+	EXPECT_EQ(4, bc_servant_do(self->p, open_some, 4));
 	ASSERT_EQ(0, move(self->p, BC_ROOT));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(4 * self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(groups + 1, bc_get(GROUPS, "groups"));
-	EXPECT_EQ(4, bc_puppet_do(self->p, close_some, 4));
+	EXPECT_EQ(4, bc_servant_do(self->p, close_some, 4));
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
 }
@@ -229,7 +229,7 @@ TEST_F(dcache, hand_over)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
 	ASSERT_EQ(0, move(self->p, a));
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 100));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 100));
 	cached = bc_get(a, held);
 	EXPECT_LE(100 * self->unit, cached);
 	ASSERT_EQ(0, move(self->p, BC_ROOT));
@@ -239,10 +239,10 @@ TEST_F(dcache, hand_over)
 
 	/* It is in the cache still, and counts in the group above, which may have it. */
 	ASSERT_EQ(0, move(self->p, self->dir));
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_again, 100));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_again, 100));
 	EXPECT_EQ(cached, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", cached));
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 200));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 200));
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 }
 
@@ -262,15 +262,15 @@ TEST_F(dcache, barrier)
 {
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 9 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "dcachesize/barrier", "%ld", 4 * self->unit));
-	EXPECT_EQ(4, bc_puppet_do(self->p, open_some, 6));
+	EXPECT_EQ(4, bc_servant_do(self->p, open_some, 6));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	EXPECT_EQ(3, bc_puppet_do(self->p, close_some, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, close_some, 3));
 	/* What can be freed makes room for what cannot. */
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 100));
-	EXPECT_EQ(3, bc_puppet_do(self->p, open_some, 4));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 100));
+	EXPECT_EQ(3, bc_servant_do(self->p, open_some, 4));
 	EXPECT_EQ(4 * self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(2, bc_get(self->dir, failcnt));
-	EXPECT_EQ(4, bc_puppet_do(self->p, close_some, 4));
+	EXPECT_EQ(4, bc_servant_do(self->p, close_some, 4));
 }
 
 /* A large file that is open, with all its pages in the page cache. */
@@ -292,10 +292,10 @@ static int write_much(long len)
 /* What the page cache needs to find its pages cannot be pruned, and does not count. */
 TEST_F(dcache, page_cache)
 {
-	ASSERT_EQ(0, bc_puppet_do(self->p, write_much, 16 << 20));
+	ASSERT_EQ(0, bc_servant_do(self->p, write_much, 16 << 20));
 	/* A dentry. */
 	EXPECT_GE(8192, bc_get(self->dir, held));
-	EXPECT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, close_some, 1));
 }
 
 /* How many names a walk has. */
@@ -306,13 +306,13 @@ static long nr_names(void)
 	return s ? atol(s) : 5000;
 }
 
-/* In portions that a puppet can be waited for. */
-static int walk(struct bc_puppet p, long n)
+/* In portions that a servant can be waited for. */
+static int walk(struct bc_servant p, long n)
 {
 	int err = 0;
 
 	for (; n > 0 && !err; n -= 1000)
-		err = bc_puppet_do(p, look_for, n < 1000 ? n : 1000);
+		err = bc_servant_do(p, look_for, n < 1000 ? n : 1000);
 	return err;
 }
 
@@ -329,10 +329,10 @@ TEST_F_TIMEOUT(dcache, walk, 1800)
 	EXPECT_GE(max, bc_get(self->dir, "dcachesize/maxheld"));
 	/* It has not lost all of it either. */
 	EXPECT_LT(max / 4, bc_get(self->dir, held));
-	EXPECT_EQ(0, bc_puppet_do(self->p, open_some, 1) - 1);
+	EXPECT_EQ(0, bc_servant_do(self->p, open_some, 1) - 1);
 
 	/* Names that are longer than a dentry has room for are objects of their own. */
-	EXPECT_EQ(1, bc_puppet_do(self->p, close_some, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, close_some, 1));
 }
 
 static int look_for_long(long n)
@@ -356,19 +356,19 @@ TEST_F_TIMEOUT(dcache, long_names, 120)
 {
 	long one;
 
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 1));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 1));
 	one = bc_get(self->dir, held);
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for_long, 1));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for_long, 1));
 	EXPECT_LT(one + self->unit, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 100 * self->unit));
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for_long, 2000));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for_long, 2000));
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 }
 
 /* Without taking anything from others. */
 TEST_F_TIMEOUT(dcache, neighbours, 600)
 {
-	struct bc_puppet other = bc_puppet_start();
+	struct bc_servant other = bc_servant_start();
 	long cached, n = nr_names() / 4;
 	char a[80], b[80];
 
@@ -381,19 +381,19 @@ TEST_F_TIMEOUT(dcache, neighbours, 600)
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 300 * self->unit));
 
 	/* Old and new, in the middle of each other's. */
-	EXPECT_EQ(0, bc_puppet_do(other, look_for, 500));
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 200));
-	EXPECT_EQ(0, bc_puppet_do(other, look_for, 500));
+	EXPECT_EQ(0, bc_servant_do(other, look_for, 500));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 200));
+	EXPECT_EQ(0, bc_servant_do(other, look_for, 500));
 	cached = bc_get(b, held);
 	EXPECT_LE(1000 * self->unit, cached);
 	EXPECT_EQ(0, walk(self->p, n));
 	EXPECT_EQ(cached, bc_get(b, held));
 	/* They are still there: to look again makes nothing new. */
-	EXPECT_EQ(0, bc_puppet_do(other, look_again, 1000));
+	EXPECT_EQ(0, bc_servant_do(other, look_again, 1000));
 	EXPECT_EQ(cached, bc_get(b, held));
 	EXPECT_EQ(0, bc_get(a, failcnt));
 	EXPECT_GE(300 * self->unit, bc_get(a, "dcachesize/maxheld"));
-	bc_puppet_kill(other);
+	bc_servant_kill(other);
 }
 
 /* In all directories of @where: themselves, or names in them that are not there. */
@@ -447,7 +447,7 @@ static int look_in_directories(long n)
 /* Nor the directories in which it has looked, when they are not in use any more. */
 TEST_F_TIMEOUT(dcache, directories, 120)
 {
-	struct bc_puppet other = bc_puppet_start();
+	struct bc_servant other = bc_servant_start();
 	char a[80], b[80];
 	long cached;
 
@@ -458,23 +458,23 @@ TEST_F_TIMEOUT(dcache, directories, 120)
 	/* Whosever they are now. */
 	bc_write("/proc/sys/vm", "drop_caches", "2");
 	ASSERT_EQ(0, move(other, b));
-	EXPECT_LT(10, bc_puppet_do(other, stat_directories, 0));
+	EXPECT_LT(10, bc_servant_do(other, stat_directories, 0));
 	cached = bc_get(b, held);
 	EXPECT_LT(10 * self->unit, cached);
 	ASSERT_EQ(0, move(self->p, a));
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 50 * self->unit));
-	EXPECT_LT(0, bc_puppet_do(self->p, look_in_directories, 20));
+	EXPECT_LT(0, bc_servant_do(self->p, look_in_directories, 20));
 	EXPECT_EQ(0, bc_get(a, failcnt));
 	/* Those in which it has nothing left, too. */
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 200));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 200));
 	EXPECT_EQ(cached, bc_get(b, held));
-	bc_puppet_kill(other);
+	bc_servant_kill(other);
 }
 
 /* If it is the group above that is full, any below it may lose something. */
 TEST_F_TIMEOUT(dcache, below, 120)
 {
-	struct bc_puppet other = bc_puppet_start(), outside = bc_puppet_start();
+	struct bc_servant other = bc_servant_start(), outside = bc_servant_start();
 	char a[80], b[80], c[80];
 	long cached, kept;
 
@@ -488,30 +488,30 @@ TEST_F_TIMEOUT(dcache, below, 120)
 	ASSERT_EQ(0, move(other, b));
 	ASSERT_EQ(0, move(outside, c));
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 400 * self->unit));
-	EXPECT_EQ(0, bc_puppet_do(outside, look_for, 300));
+	EXPECT_EQ(0, bc_servant_do(outside, look_for, 300));
 	kept = bc_get(c, held);
-	EXPECT_EQ(0, bc_puppet_do(other, look_for, 300));
+	EXPECT_EQ(0, bc_servant_do(other, look_for, 300));
 	cached = bc_get(b, held);
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 2000));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 2000));
 	EXPECT_GT(cached, bc_get(b, held));
 	EXPECT_EQ(kept, bc_get(c, held));
 	EXPECT_EQ(0, bc_get(a, failcnt));
 	/* All of it, if need be. */
-	EXPECT_EQ(400, bc_puppet_do(self->p, open_some, 401));
+	EXPECT_EQ(400, bc_servant_do(self->p, open_some, 401));
 	EXPECT_EQ(400 * self->unit, bc_get(a, held));
 	EXPECT_EQ(1, bc_get(a, failcnt));
 	EXPECT_EQ(kept, bc_get(c, held));
-	bc_puppet_kill(outside);
-	bc_puppet_kill(other);
+	bc_servant_kill(outside);
+	bc_servant_kill(other);
 }
 
 /* What a limit far below what is held means is learnt with the next allocation. */
 TEST_F(dcache, lower)
 {
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 1000));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 1000));
 	EXPECT_LE(1000 * self->unit, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 100 * self->unit));
-	EXPECT_EQ(0, bc_puppet_do(self->p, look_for, 1));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 1));
 	EXPECT_GE(100 * self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 }
@@ -614,12 +614,12 @@ TEST_F_TIMEOUT(dcache, disk, 900)
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 1000 * self->unit));
 	start = bc_now();
 	for (i = 0; i < files; i += 100)
-		EXPECT_EQ(0, bc_puppet_do(self->p, make_files, 100));
+		EXPECT_EQ(0, bc_servant_do(self->p, make_files, 100));
 	TH_LOG("%d files made in %.1f s", files, bc_now() - start);
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 	start = bc_now();
 	for (i = 0; i < files; i += 100)
-		EXPECT_EQ(0, bc_puppet_do(self->p, read_files, 100));
+		EXPECT_EQ(0, bc_servant_do(self->p, read_files, 100));
 	TH_LOG("and read in %.1f s", bc_now() - start);
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 	/* An inode is made where nothing can be pruned for it. */
@@ -629,9 +629,9 @@ TEST_F_TIMEOUT(dcache, disk, 900)
 	ASSERT_EQ(0, umount(mnt));
 	EXPECT_GT(cached, bc_get(self->dir, held));
 	ASSERT_EQ(0, mount(DISK, mnt, "ext4", 0, NULL));
-	ASSERT_EQ(0, bc_puppet_do(self->p, rewind_files, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, rewind_files, 0));
 	for (i = 0; i < files; i += 100)
-		EXPECT_EQ(0, bc_puppet_do(self->p, read_files, 100));
+		EXPECT_EQ(0, bc_servant_do(self->p, read_files, 100));
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 	ASSERT_EQ(0, umount(mnt));
 	rmdir(mnt);
@@ -688,7 +688,7 @@ static int storm(long who)
 /* Several at once, above and below each other, and file systems that come and go. */
 TEST_F_TIMEOUT(dcache, storm, 120)
 {
-	struct bc_puppet p[4];
+	struct bc_servant p[4];
 	char path[80], other[80];
 	double end;
 	int i, over = 0, mounts = 0, refused, all = 0;
@@ -703,9 +703,9 @@ TEST_F_TIMEOUT(dcache, storm, 120)
 		ASSERT_EQ(0, bc_mkdir(self->dir, path));
 		snprintf(path, sizeof(path), "%s/%c", self->dir, 'a' + i);
 		ASSERT_EQ(0, bc_write(path, limit, "%ld", 500 * self->unit));
-		p[i] = bc_puppet_start();
+		p[i] = bc_servant_start();
 		ASSERT_EQ(0, move(p[i], path));
-		bc_puppet_tell(p[i], storm, i);
+		bc_servant_tell(p[i], storm, i);
 	}
 	end = bc_end_time(6);
 	while (bc_now() < end) {
@@ -719,12 +719,12 @@ TEST_F_TIMEOUT(dcache, storm, 120)
 		}
 	}
 	for (i = 0; i < 4; i++)
-		bc_puppet_stop(p[i]);
+		bc_servant_stop(p[i]);
 	for (i = 0; i < 4; i++) {
-		refused = bc_puppet_answer(p[i]);
+		refused = bc_servant_answer(p[i]);
 		EXPECT_LE(0, refused);
 		all += refused;
-		bc_puppet_kill(p[i]);
+		bc_servant_kill(p[i]);
 	}
 	EXPECT_EQ(0, over);
 	TH_LOG("%d refused, %d mounts", all, mounts);
@@ -811,7 +811,7 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 {
 	static const int nr_groups[] = { 1, 10 };
 	long looked, objects, calls, n;
-	struct bc_puppet p[10];
+	struct bc_servant p[10];
 	char path[80];
 	size_t g;
 	int i;
@@ -823,13 +823,13 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 		ASSERT_EQ(0, bc_mkdir(self->dir, path));
 		snprintf(path, sizeof(path), "%s/%c", self->dir, 'a' + i);
 		ASSERT_EQ(0, bc_write(path, limit, "%ld", 500 * self->unit));
-		p[i] = bc_puppet_start();
+		p[i] = bc_servant_start();
 		ASSERT_EQ(0, move(p[i], path));
 	}
 	for (g = 0; g < ARRAY_SIZE(nr_groups); g++) {
 		for (n = 0; n < 1500; n += 10) {
 			for (i = 0; i < nr_groups[g]; i++)
-				EXPECT_EQ(0, bc_puppet_do(p[i], look_for, 10));
+				EXPECT_EQ(0, bc_servant_do(p[i], look_for, 10));
 			/* From here on, all are full. */
 			if (n == 600)
 				clear_trace();
@@ -842,14 +842,14 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 	}
 	/* One walks, nine others have as much each that they do not use. */
 	for (n = 0; n < 4000; n += 500)
-		EXPECT_EQ(0, bc_puppet_do(p[0], look_for, 500));
+		EXPECT_EQ(0, bc_servant_do(p[0], look_for, 500));
 	ASSERT_TRUE(sum_trace(&looked, &objects, &calls));
 	TH_LOG("one of 10: %ld looked at, %ld freed in %ld goes: %.1f",
 	       looked, objects, calls, (double)looked / objects);
 	EXPECT_GT(100 * objects, looked);
 	bc_write(TRACING, "events/bc/bc_prune/enable", "0");
 	for (i = 0; i < 10; i++)
-		bc_puppet_kill(p[i]);
+		bc_servant_kill(p[i]);
 }
 
 TEST_HARNESS_MAIN

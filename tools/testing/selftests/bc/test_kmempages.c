@@ -61,7 +61,7 @@ static int close_pipe(long arg)
 
 FIXTURE(pages) {
 	char dir[64];
-	struct bc_puppet p;
+	struct bc_servant p;
 };
 
 /* Booted with beancounters.pages=0? */
@@ -84,14 +84,14 @@ FIXTURE_SETUP(pages)
 	ASSERT_EQ(0, pipe2(fds, O_NONBLOCK | O_CLOEXEC));
 	ASSERT_LE(PIPE_PAGES * page_size, fcntl(fds[1], F_SETPIPE_SZ, PIPE_PAGES * page_size));
 
-	self->p = bc_puppet_start();
+	self->p = bc_servant_start();
 	ASSERT_LT(0, self->p.pid);
 	/* All it needs to do so itself, it has afterwards. */
-	ASSERT_EQ(2, bc_puppet_do(self->p, fill, 2));
-	ASSERT_EQ(2, bc_puppet_do(self->p, drain, 2));
+	ASSERT_EQ(2, bc_servant_do(self->p, fill, 2));
+	ASSERT_EQ(2, bc_servant_do(self->p, drain, 2));
 	/* The page that the pipe keeps for the next one is nobody's, and used first. */
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", self->p.pid));
-	ASSERT_EQ(1, bc_puppet_do(self->p, fill, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, fill, 1));
 	ASSERT_EQ(0, bc_get(self->dir, held));
 }
 
@@ -101,7 +101,7 @@ FIXTURE_TEARDOWN(pages)
 
 	if (!self->dir[0])
 		return;
-	bc_puppet_kill(self->p);
+	bc_servant_kill(self->p);
 	close_pipe(0);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 	wrong = bc_tear_down(self->dir);
@@ -113,10 +113,10 @@ FIXTURE_TEARDOWN(pages)
 TEST_F(pages, refuse)
 {
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * page_size));
-	EXPECT_EQ(3, bc_puppet_do(self->p, fill, 4));
+	EXPECT_EQ(3, bc_servant_do(self->p, fill, 4));
 	EXPECT_EQ(3 * page_size, bc_get(self->dir, held));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, fill, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, fill, 1));
 	EXPECT_EQ(2, bc_get(self->dir, failcnt));
 	EXPECT_EQ(3 * page_size, bc_get(self->dir, "kmemsize/maxheld"));
 
@@ -125,9 +125,9 @@ TEST_F(pages, refuse)
 	EXPECT_EQ(page_size, bc_get(self->dir, held));
 	/* Not a byte too many: the one that was kept, and no more. */
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * page_size - 1));
-	EXPECT_EQ(1, bc_puppet_do(self->p, fill, 2));
+	EXPECT_EQ(1, bc_servant_do(self->p, fill, 2));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * page_size));
-	EXPECT_EQ(1, bc_puppet_do(self->p, fill, 2));
+	EXPECT_EQ(1, bc_servant_do(self->p, fill, 2));
 }
 
 TEST_F(pages, refuse_above)
@@ -138,7 +138,7 @@ TEST_F(pages, refuse_above)
 	bc_path(a, self->dir, "a");
 	ASSERT_EQ(0, bc_write(a, "tasks", "%d", self->p.pid));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * page_size));
-	EXPECT_EQ(2, bc_puppet_do(self->p, fill, 3));
+	EXPECT_EQ(2, bc_servant_do(self->p, fill, 3));
 	EXPECT_EQ(2 * page_size, bc_get(a, held));
 	EXPECT_EQ(2 * page_size, bc_get(self->dir, held));
 	EXPECT_EQ(0, bc_get(a, failcnt));
@@ -156,18 +156,18 @@ TEST_F(pages, outlive)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
 	ASSERT_EQ(0, bc_write(a, "tasks", "%d", self->p.pid));
-	EXPECT_EQ(3, bc_puppet_do(self->p, fill, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, fill, 3));
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", self->p.pid));
-	EXPECT_EQ(2, bc_puppet_do(self->p, fill, 2));
+	EXPECT_EQ(2, bc_servant_do(self->p, fill, 2));
 	EXPECT_EQ(3 * page_size, bc_get(a, held));
 	EXPECT_EQ(5 * page_size, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", self->p.pid));
-	EXPECT_EQ(2, bc_puppet_do(self->p, fill, 2));
+	EXPECT_EQ(2, bc_servant_do(self->p, fill, 2));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(5 * page_size, bc_get(self->dir, held));
 	EXPECT_EQ(groups + 1, bc_get(GROUPS, "groups"));
 
-	EXPECT_EQ(0, bc_puppet_do(self->p, close_pipe, 0));
+	EXPECT_EQ(0, bc_servant_do(self->p, close_pipe, 0));
 	close_pipe(0);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
@@ -223,14 +223,14 @@ TEST_F(pages, tables)
 {
 	long base, before;
 
-	ASSERT_EQ(0, bc_puppet_do(self->p, map_area, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, map_area, 0));
 	base = bc_calm(self->dir, held);
 	before = status_bytes(self->p.pid, "VmPTE");
-	ASSERT_EQ(0, bc_puppet_do(self->p, read_area, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, read_area, 0));
 	EXPECT_LE(base + (TABLES - 1) * page_size, bc_get(self->dir, held));
 	EXPECT_EQ(status_bytes(self->p.pid, "VmPTE") - before,
 		  bc_get(self->dir, held) - base);
-	ASSERT_EQ(0, bc_puppet_do(self->p, zap_area, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, zap_area, 0));
 	EXPECT_GE(base, bc_settle(self->dir, held, 0));
 }
 
@@ -265,27 +265,13 @@ TEST_F_TIMEOUT(pages, fault_storm, 120)
 	const long max = 16 << 20;
 
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", max));
-	EXPECT_EQ(SIGKILL, bc_puppet_do(self->p, read_for_ever, 0));
+	EXPECT_EQ(SIGKILL, bc_servant_do(self->p, read_for_ever, 0));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
 	EXPECT_LT(max + max / 8, bc_get(self->dir, "kmemsize/maxheld"));
 	EXPECT_GT(max + max / 8 + 100 * page_size, bc_get(self->dir, "kmemsize/maxheld"));
 	/* All is well again, for who is left. */
 	EXPECT_GT(max / 2, bc_calm(self->dir, held));
-	EXPECT_EQ(3, bc_puppet_do(self->p, fill, 3));
-}
-
-/* A fork copies them, and is refused. */
-static int do_fork(long arg)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	if (pid < 0)
-		return -errno;
-	waitpid(pid, &status, 0);
-	return status ? -ECHILD : 0;
+	EXPECT_EQ(3, bc_servant_do(self->p, fill, 3));
 }
 
 /* By each step of 4 KB: at each page that it needs, and at what is between them. */
@@ -294,11 +280,11 @@ TEST_F_TIMEOUT(pages, fork, 120)
 	long base, room;
 	int ret = -1;
 
-	ASSERT_EQ(0, bc_puppet_do(self->p, do_fork, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, bc_do_fork, 0));
 	base = bc_calm(self->dir, held);
 	for (room = 0; room < 4096 * 1024 && ret; room += 4096) {
 		ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", base + room));
-		ret = bc_puppet_do(self->p, do_fork, 0);
+		ret = bc_servant_do(self->p, bc_do_fork, 0);
 		if (ret)
 			EXPECT_EQ(-ENOMEM, ret);
 		ASSERT_EQ(0, bc_write(self->dir, limit, "max"));
@@ -352,14 +338,14 @@ TEST_F(pages, stacks)
 	long base;
 
 	/* What the C library keeps, too. */
-	ASSERT_EQ(8, bc_puppet_do(self->p, start_threads, 8));
-	ASSERT_EQ(0, bc_puppet_do(self->p, end_threads, 8));
+	ASSERT_EQ(8, bc_servant_do(self->p, start_threads, 8));
+	ASSERT_EQ(0, bc_servant_do(self->p, end_threads, 8));
 	base = bc_calm(self->dir, held);
-	ASSERT_EQ(8, bc_puppet_do(self->p, start_threads, 8));
+	ASSERT_EQ(8, bc_servant_do(self->p, start_threads, 8));
 	EXPECT_LE(base + 8 * STACK, bc_get(self->dir, held));
-	ASSERT_EQ(0, bc_puppet_do(self->p, end_threads, 8));
+	ASSERT_EQ(0, bc_servant_do(self->p, end_threads, 8));
 	EXPECT_EQ(base, bc_settle(self->dir, held, base));
-	do_fork(0);
+	bc_do_fork(0);
 	EXPECT_EQ(base, bc_get(self->dir, held));
 }
 
@@ -414,7 +400,7 @@ TEST_F_TIMEOUT(pages, vmalloc, 120)
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	long base;
 
-	ASSERT_EQ(0, bc_puppet_do(self->p, grow_in_child, fd));
+	ASSERT_EQ(0, bc_servant_do(self->p, grow_in_child, fd));
 	base = bc_calm(self->dir, held);
 	EXPECT_LE(size, bc_get(self->dir, "kmemsize/maxheld"));
 
@@ -422,7 +408,7 @@ TEST_F_TIMEOUT(pages, vmalloc, 120)
 		lseek(log, 0, SEEK_END);
 	/* Half of it fits. */
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", base + size / 2));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, grow_in_child, fd));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, grow_in_child, fd));
 	EXPECT_LT(0, bc_get(self->dir, failcnt));
 	EXPECT_EQ(base, bc_settle(self->dir, held, base));
 	if (log >= 0) {
@@ -448,7 +434,7 @@ static int busy(long seed)
 		if (i % 2)
 			read(fd[0], buf, page_size * (1 + i % 8));
 		if (i % 4 == 0)
-			do_fork(0);
+			bc_do_fork(0);
 		close(fd[0]);
 		close(fd[1]);
 	}
@@ -458,7 +444,7 @@ static int busy(long seed)
 
 TEST_F_TIMEOUT(pages, storm, 120)
 {
-	struct bc_puppet p[4];
+	struct bc_servant p[4];
 	char sub[2][80];
 	double end;
 	int i;
@@ -468,9 +454,9 @@ TEST_F_TIMEOUT(pages, storm, 120)
 		bc_path(sub[i], self->dir, i ? "b" : "a");
 	}
 	for (i = 0; i < 4; i++) {
-		p[i] = bc_puppet_start();
+		p[i] = bc_servant_start();
 		ASSERT_LT(0, p[i].pid);
-		bc_puppet_tell(p[i], busy, i);
+		bc_servant_tell(p[i], busy, i);
 	}
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 64 * page_size));
 	for (end = bc_end_time(5), i = 0; bc_now() < end; i++) {
@@ -478,37 +464,47 @@ TEST_F_TIMEOUT(pages, storm, 120)
 		usleep(3000);
 	}
 	for (i = 0; i < 4; i++)
-		bc_puppet_stop(p[i]);
+		bc_servant_stop(p[i]);
 	for (i = 0; i < 4; i++) {
-		EXPECT_LT(0, bc_puppet_answer(p[i]));
-		bc_puppet_kill(p[i]);
+		EXPECT_LT(0, bc_servant_answer(p[i]));
+		bc_servant_kill(p[i]);
 	}
 	EXPECT_LT(0, bc_get(self->dir, failcnt));
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(0, bc_settle(sub[i], held, 0));
 }
 
+/* The first block of memory after @i that can go offline, and has; or -1. */
+static int take_offline(int i, char *block, size_t size)
+{
+	char state[16];
+
+	for (i++; i < 256; i++) {
+		snprintf(block, size, BLOCKS "/memory%d", i);
+		if (!bc_read(block, "state", state, sizeof(state)) &&
+		    !strcmp(state, "online\n") && !bc_write(block, "state", "offline"))
+			return i;
+	}
+	return -1;
+}
+
 /* Memory goes offline and comes back, and can be charged then. */
 TEST_F_TIMEOUT(pages, hotplug, 300)
 {
-	char block[96], state[16];
-	int i, n = 0, err;
+	int i = -1, n = 0;
+	char block[96];
 
 	if (access(BLOCKS, F_OK))
 		SKIP(return, "no memory hotplug in this kernel");
-	ASSERT_EQ(PIPE_PAGES - 1, bc_puppet_do(self->p, fill, PIPE_PAGES - 1));
-	for (i = 0; i < 256 && n < 2; i++) {
-		snprintf(block, sizeof(block), BLOCKS "/memory%d", i);
-		if (bc_read(block, "state", state, sizeof(state)))
-			continue;
-		if (bc_write(block, "state", "offline"))
-			continue;
-		n++;
+	ASSERT_EQ(PIPE_PAGES - 1, bc_servant_do(self->p, fill, PIPE_PAGES - 1));
+	for (; n < 2; n++) {
+		i = take_offline(i, block, sizeof(block));
+		if (i < 0)
+			break;
 		EXPECT_EQ(PIPE_PAGES / 2, drain(PIPE_PAGES / 2));
-		err = bc_write(block, "state", "online");
-		ASSERT_EQ(0, err);
-		EXPECT_EQ(PIPE_PAGES / 2, bc_puppet_do(self->p, fill, PIPE_PAGES / 2));
-		EXPECT_EQ(0, bc_puppet_do(self->p, do_fork, 0));
+		ASSERT_EQ(0, bc_write(block, "state", "online"));
+		EXPECT_EQ(PIPE_PAGES / 2, bc_servant_do(self->p, fill, PIPE_PAGES / 2));
+		EXPECT_EQ(0, bc_servant_do(self->p, bc_do_fork, 0));
 	}
 	if (!n)
 		SKIP(return, "no block of memory could go offline");
@@ -529,27 +525,18 @@ static bool has_table(void)
 	return found;
 }
 
-static int make_first(const char *dir)
-{
-	return bc_mkdir(BC_ROOT, dir);
-}
-
-static void remove_first(const char *dir)
-{
-	bc_rmdir(BC_ROOT, dir);
-}
-
-static bool no_first(const char *dir)
-{
-	return bc_get(BC_ROOT, "selftest-first/kmemsize/held") == -ENOENT;
-}
-
 /*
  * The first group needs the table, and is not made if that cannot be had. Only seen where
  * no group was ever made, so lab/test has a guest for it alone.
  */
 TEST(first)
 {
+	/* In the middle of the table: it has 512 pages for each GB. */
+	static const int nths[] = { 400, 300, 200, 150 };
+	char block[96];
+	int offline, fd;
+	size_t i;
+
 	if (bc_unavailable())
 		SKIP(return, "%s", bc_unavailable());
 	if (has_table())
@@ -557,16 +544,35 @@ TEST(first)
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
 	ASSERT_EQ(0, bc_write(BC_DEBUGFS, "fail_page_alloc/min-order", "0"));
-	bc_fail_gap = 41;
-	bc_fail_each(_metadata, make_first, remove_first, no_first, "selftest-first", "mkdir");
-	remove_first("selftest-first");
+	/* The table is to grow by what was not there. */
+	offline = take_offline(-1, block, sizeof(block));
+
+	fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	for (i = 0; i < ARRAY_SIZE(nths); i++) {
+		ASSERT_LT(0, bc_fail_nth(fd, nths[i]));
+		EXPECT_EQ(-ENOMEM, bc_mkdir(BC_ROOT, "selftest-first"));
+		EXPECT_TRUE(bc_fail_injected(fd));
+		EXPECT_FALSE(has_table());
+		EXPECT_EQ(-ENOENT, bc_get(BC_ROOT, "selftest-first/kmemsize/held"));
+	}
+	close(fd);
+
+	ASSERT_EQ(0, bc_mkdir(BC_ROOT, "selftest-first"));
 	EXPECT_TRUE(has_table());
+	/* The allocator looks for an owner of each page that it gets. */
+	if (offline < 0)
+		TH_LOG("no block of memory could go offline");
+	else
+		EXPECT_EQ(0, bc_write(block, "state", "online"));
+	EXPECT_EQ(0, bc_do_fork(0));
+	EXPECT_EQ(0, bc_rmdir(BC_ROOT, "selftest-first"));
 }
 
 /* Who does not want it has no table, and pages do not count. */
 TEST(off)
 {
-	struct bc_puppet p;
+	struct bc_servant p;
 	char dir[64];
 
 	if (bc_unavailable())
@@ -576,13 +582,13 @@ TEST(off)
 	page_size = sysconf(_SC_PAGESIZE);
 	ASSERT_EQ(0, bc_set_up(dir, sizeof(dir)));
 	ASSERT_EQ(0, pipe2(fds, O_NONBLOCK | O_CLOEXEC));
-	p = bc_puppet_start();
+	p = bc_servant_start();
 	ASSERT_LT(0, p.pid);
 	ASSERT_EQ(0, bc_write(dir, "tasks", "%d", p.pid));
-	EXPECT_EQ(8, bc_puppet_do(p, fill, 8));
+	EXPECT_EQ(8, bc_servant_do(p, fill, 8));
 	EXPECT_EQ(0, bc_get(dir, held));
 	EXPECT_FALSE(has_table());
-	bc_puppet_kill(p);
+	bc_servant_kill(p);
 	EXPECT_EQ(NULL, bc_tear_down(dir));
 }
 

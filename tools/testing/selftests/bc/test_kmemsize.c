@@ -22,6 +22,7 @@
 #include "bc_failslab.h"
 #include "bc_kmem.h"
 #include "bc_proc.h"
+#include "bc_worker.h"
 
 #define GROUPS	"/sys/kernel/debug/bc"
 #define KFENCE	"/sys/module/kfence/parameters"
@@ -72,7 +73,7 @@ static int receive_messages(long n)
 
 FIXTURE(kmem) {
 	char dir[64];
-	struct bc_puppet p;
+	struct bc_servant p;
 	long unit;
 };
 
@@ -91,17 +92,17 @@ FIXTURE_SETUP(kmem)
 	ASSERT_EQ(0, msgctl(queue, IPC_SET, &ds));
 	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
 
-	self->p = bc_puppet_start();
+	self->p = bc_servant_start();
 	ASSERT_LT(0, self->p.pid);
 	/* All it needs to do so itself, it has afterwards. */
-	ASSERT_EQ(1, bc_puppet_do(self->p, send_messages, 1));
-	ASSERT_EQ(1, bc_puppet_do(self->p, receive_messages, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, send_messages, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, receive_messages, 1));
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", self->p.pid));
 	ASSERT_EQ(0, bc_get(self->dir, held));
-	ASSERT_EQ(1, bc_puppet_do(self->p, send_messages, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, send_messages, 1));
 	self->unit = bc_get(self->dir, held);
 	ASSERT_LE(1000, self->unit);
-	ASSERT_EQ(1, bc_puppet_do(self->p, receive_messages, 1));
+	ASSERT_EQ(1, bc_servant_do(self->p, receive_messages, 1));
 	ASSERT_EQ(0, bc_get(self->dir, held));
 }
 
@@ -111,7 +112,7 @@ FIXTURE_TEARDOWN(kmem)
 
 	if (!self->dir[0])
 		return;
-	bc_puppet_kill(self->p);
+	bc_servant_kill(self->p);
 	msgctl(queue, IPC_RMID, NULL);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 	wrong = bc_tear_down(self->dir);
@@ -120,7 +121,7 @@ FIXTURE_TEARDOWN(kmem)
 	}
 }
 
-static int move(struct bc_puppet p, const char *dir)
+static int move(struct bc_servant p, const char *dir)
 {
 	return bc_write(dir, "tasks", "%d", p.pid);
 }
@@ -129,20 +130,20 @@ TEST_F(kmem, refuse)
 {
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "kmemsize/maxheld", "0"));
-	EXPECT_EQ(3, bc_puppet_do(self->p, send_messages, 4));
+	EXPECT_EQ(3, bc_servant_do(self->p, send_messages, 4));
 	EXPECT_EQ(3 * self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, send_messages, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, send_messages, 1));
 	EXPECT_EQ(2, bc_get(self->dir, failcnt));
 	EXPECT_GE(3 * self->unit, bc_get(self->dir, "kmemsize/maxheld"));
 
-	EXPECT_EQ(1, bc_puppet_do(self->p, receive_messages, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, receive_messages, 1));
 	EXPECT_EQ(2 * self->unit, bc_get(self->dir, held));
 	/* Not a byte too many. */
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit - 1));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, send_messages, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, send_messages, 1));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit));
-	EXPECT_EQ(1, bc_puppet_do(self->p, send_messages, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, send_messages, 1));
 
 	/* Somebody else frees them, from outside. */
 	EXPECT_EQ(3, receive_messages(4));
@@ -161,7 +162,7 @@ TEST_F(kmem, refuse_above)
 	ASSERT_EQ(0, move(self->p, leaf));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "a/kmemsize/limit", "%ld", 5 * self->unit));
-	EXPECT_EQ(2, bc_puppet_do(self->p, send_messages, 3));
+	EXPECT_EQ(2, bc_servant_do(self->p, send_messages, 3));
 	EXPECT_EQ(2 * self->unit, bc_get(leaf, held));
 	EXPECT_EQ(2 * self->unit, bc_get(self->dir, "a/kmemsize/held"));
 	EXPECT_EQ(2 * self->unit, bc_get(self->dir, held));
@@ -171,7 +172,7 @@ TEST_F(kmem, refuse_above)
 
 	ASSERT_EQ(0, bc_write(self->dir, limit, "max"));
 	ASSERT_EQ(0, bc_write(leaf, limit, "%ld", 2 * self->unit));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, send_messages, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, send_messages, 1));
 	EXPECT_EQ(1, bc_get(leaf, failcnt));
 	EXPECT_EQ(2, receive_messages(2));
 	EXPECT_EQ(0, bc_get(self->dir, held));
@@ -187,17 +188,17 @@ TEST_F(kmem, stay)
 	bc_path(a, self->dir, "a");
 	bc_path(b, self->dir, "b");
 	ASSERT_EQ(0, move(self->p, a));
-	EXPECT_EQ(2, bc_puppet_do(self->p, send_messages, 2));
+	EXPECT_EQ(2, bc_servant_do(self->p, send_messages, 2));
 	ASSERT_EQ(0, move(self->p, b));
-	EXPECT_EQ(3, bc_puppet_do(self->p, send_messages, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, send_messages, 3));
 	EXPECT_EQ(2 * self->unit, bc_get(a, held));
 	EXPECT_EQ(3 * self->unit, bc_get(b, held));
 	EXPECT_EQ(5 * self->unit, bc_get(self->dir, held));
 	/* First come, first served: it is those of a that go. */
-	EXPECT_EQ(2, bc_puppet_do(self->p, receive_messages, 2));
+	EXPECT_EQ(2, bc_servant_do(self->p, receive_messages, 2));
 	EXPECT_EQ(0, bc_get(a, held));
 	EXPECT_EQ(3 * self->unit, bc_get(b, held));
-	EXPECT_EQ(3, bc_puppet_do(self->p, receive_messages, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, receive_messages, 3));
 	EXPECT_EQ(0, bc_get(b, held));
 }
 
@@ -212,7 +213,7 @@ TEST_F(kmem, outlive)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
 	ASSERT_EQ(0, move(self->p, a));
-	EXPECT_EQ(4, bc_puppet_do(self->p, send_messages, 4));
+	EXPECT_EQ(4, bc_servant_do(self->p, send_messages, 4));
 	ASSERT_EQ(0, move(self->p, BC_ROOT));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(4 * self->unit, bc_get(self->dir, held));
@@ -229,7 +230,7 @@ TEST_F(kmem, root)
 {
 	EXPECT_EQ(3, send_messages(3));
 	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(3, bc_puppet_do(self->p, receive_messages, 3));
+	EXPECT_EQ(3, bc_servant_do(self->p, receive_messages, 3));
 	EXPECT_EQ(0, bc_get(self->dir, held));
 	/* The kernel's own count, which has that of groups in it. */
 	EXPECT_LT(3 * self->unit, bc_get(BC_ROOT, held));
@@ -268,9 +269,9 @@ TEST_F_TIMEOUT(kmem, processes, 60)
 {
 	long base;
 
-	EXPECT_EQ(0, bc_puppet_do(self->p, live_a_little, 1));
+	EXPECT_EQ(0, bc_servant_do(self->p, live_a_little, 1));
 	base = bc_calm(self->dir, held);
-	EXPECT_EQ(0, bc_puppet_do(self->p, live_a_little, 20));
+	EXPECT_EQ(0, bc_servant_do(self->p, live_a_little, 20));
 	EXPECT_EQ(base, bc_settle(self->dir, held, base));
 	EXPECT_LT(base + 10000, bc_get(self->dir, "kmemsize/maxheld"));
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
@@ -307,7 +308,7 @@ static int storm(long depth)
 /* Two make and free at a limit, in different groups below it. */
 TEST_F_TIMEOUT(kmem, storm, 60)
 {
-	struct bc_puppet other = bc_puppet_start();
+	struct bc_servant other = bc_servant_start();
 	double end = bc_end_time(3);
 	long refused, r, failed;
 	char a[80], b[80];
@@ -321,21 +322,21 @@ TEST_F_TIMEOUT(kmem, storm, 60)
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 5 * self->unit));
 	ASSERT_EQ(0, move(self->p, a));
 	ASSERT_EQ(0, move(other, b));
-	bc_puppet_tell(self->p, storm, 8);
-	bc_puppet_tell(other, storm, 8);
+	bc_servant_tell(self->p, storm, 8);
+	bc_servant_tell(other, storm, 8);
 	for (n = 0; bc_now() < end; n++) {
 		over += bc_get(self->dir, held) > 6 * self->unit;
 		over += bc_get(a, held) > 5 * self->unit;
 	}
 	EXPECT_EQ(0, over);
-	bc_puppet_stop(self->p);
-	bc_puppet_stop(other);
-	refused = bc_puppet_answer(self->p);
+	bc_servant_stop(self->p);
+	bc_servant_stop(other);
+	refused = bc_servant_answer(self->p);
 	EXPECT_LE(0, refused);
-	r = bc_puppet_answer(other);
+	r = bc_servant_answer(other);
 	EXPECT_LE(0, r);
 	refused += r;
-	bc_puppet_kill(other);
+	bc_servant_kill(other);
 	receive_messages(100);
 	/* What the other one needed to do so: faults, and its end. */
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
@@ -380,25 +381,25 @@ TEST_F(kmem, barrier)
 {
 	long signal;
 
-	ASSERT_EQ(0, bc_puppet_do(self->p, block_signals, 0));
-	ASSERT_EQ(0, bc_puppet_do(self->p, queue_signal, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, block_signals, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, queue_signal, 0));
 	signal = bc_get(self->dir, held);
 	EXPECT_LT(0, signal);
-	EXPECT_EQ(1, bc_puppet_do(self->p, drop_signals, 0));
+	EXPECT_EQ(1, bc_servant_do(self->p, drop_signals, 0));
 	EXPECT_EQ(0, bc_get(self->dir, held));
 
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 3 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "kmemsize/barrier", "%ld", self->unit));
-	EXPECT_EQ(1, bc_puppet_do(self->p, send_messages, 1));
-	EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, send_messages, 1));
+	EXPECT_EQ(1, bc_servant_do(self->p, send_messages, 1));
+	EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, send_messages, 1));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", self->unit + 2 * signal));
 	/* Under a lock, there is no waiting for anything. */
-	EXPECT_EQ(0, bc_puppet_do(self->p, queue_signal, 0));
-	EXPECT_EQ(0, bc_puppet_do(self->p, queue_signal, 0));
-	EXPECT_EQ(-EAGAIN, bc_puppet_do(self->p, queue_signal, 0));
+	EXPECT_EQ(0, bc_servant_do(self->p, queue_signal, 0));
+	EXPECT_EQ(0, bc_servant_do(self->p, queue_signal, 0));
+	EXPECT_EQ(-EAGAIN, bc_servant_do(self->p, queue_signal, 0));
 	EXPECT_EQ(self->unit + 2 * signal, bc_get(self->dir, held));
 	EXPECT_EQ(2, bc_get(self->dir, failcnt));
-	EXPECT_EQ(2, bc_puppet_do(self->p, drop_signals, 0));
+	EXPECT_EQ(2, bc_servant_do(self->p, drop_signals, 0));
 	EXPECT_EQ(1, receive_messages(1));
 }
 
@@ -447,19 +448,6 @@ static int read_zero(long offset)
 	return read(zero_fd, fresh + offset, 1) == 1 ? 0 : -errno;
 }
 
-static int do_fork(long arg)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	if (pid < 0)
-		return -errno;
-	waitpid(pid, &status, 0);
-	return status ? -ECHILD : 0;
-}
-
 /* A page fault is not refused: there is nobody who could be told. */
 TEST_F_TIMEOUT(kmem, fault, 180)
 {
@@ -475,14 +463,14 @@ TEST_F_TIMEOUT(kmem, fault, 180)
 	long base, failed;
 	size_t i;
 
-	ASSERT_EQ(0, bc_puppet_do(self->p, open_zero, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, open_zero, 0));
 	for (i = 0; i < ARRAY_SIZE(faults); i++) {
 		ASSERT_EQ(0, bc_write(self->dir, limit, "max"));
-		ASSERT_EQ(0, bc_puppet_do(self->p, map_fresh, faults[i].flags));
+		ASSERT_EQ(0, bc_servant_do(self->p, map_fresh, faults[i].flags));
 		base = bc_calm(self->dir, held);
 		ASSERT_EQ(0, bc_write(self->dir, limit, "%d", 1));
 		failed = bc_get(self->dir, failcnt);
-		ASSERT_EQ(0, bc_puppet_do(self->p, faults[i].how, faults[i].offset)) {
+		ASSERT_EQ(0, bc_servant_do(self->p, faults[i].how, faults[i].offset)) {
 			TH_LOG("fault %zu", i);
 		}
 		EXPECT_LT(base, bc_get(self->dir, held)) {
@@ -490,7 +478,7 @@ TEST_F_TIMEOUT(kmem, fault, 180)
 		}
 		EXPECT_EQ(failed, bc_get(self->dir, failcnt));
 		/* It is in the way of all else. */
-		EXPECT_EQ(-ENOMEM, bc_puppet_do(self->p, do_fork, 0));
+		EXPECT_EQ(-ENOMEM, bc_servant_do(self->p, bc_do_fork, 0));
 	}
 }
 
@@ -543,10 +531,10 @@ static int kill_oneself(long arg)
 TEST_F(kmem, signals)
 {
 	ASSERT_EQ(0, bc_write(self->dir, limit, "1"));
-	ASSERT_EQ(0, bc_puppet_do(self->p, block_signals, 0));
-	EXPECT_EQ(-EAGAIN, bc_puppet_do(self->p, queue_signal, 0));
-	EXPECT_EQ(0, bc_puppet_do(self->p, fault_at, 0x10));
-	EXPECT_EQ(0, bc_puppet_do(self->p, kill_oneself, 0));
+	ASSERT_EQ(0, bc_servant_do(self->p, block_signals, 0));
+	EXPECT_EQ(-EAGAIN, bc_servant_do(self->p, queue_signal, 0));
+	EXPECT_EQ(0, bc_servant_do(self->p, fault_at, 0x10));
+	EXPECT_EQ(0, bc_servant_do(self->p, kill_oneself, 0));
 	EXPECT_EQ(1, bc_get(self->dir, failcnt));
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 }
@@ -562,12 +550,12 @@ TEST_F(kmem, memcg)
 	ASSERT_EQ(0, mkdir(cg, 0755));
 	ASSERT_EQ(0, bc_write(cg, "cgroup.procs", "%d", self->p.pid));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 10 * self->unit));
-	EXPECT_EQ(10, bc_puppet_do(self->p, send_messages, 11));
+	EXPECT_EQ(10, bc_servant_do(self->p, send_messages, 11));
 	EXPECT_EQ(10 * self->unit, bc_get(self->dir, held));
-	EXPECT_EQ(10, bc_puppet_do(self->p, receive_messages, 10));
+	EXPECT_EQ(10, bc_servant_do(self->p, receive_messages, 10));
 	EXPECT_EQ(0, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "max"));
-	EXPECT_EQ(0, bc_puppet_do(self->p, live_a_little, 5));
+	EXPECT_EQ(0, bc_servant_do(self->p, live_a_little, 5));
 	bc_reap(self->p.pid);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 	EXPECT_EQ(0, rmdir(cg));
@@ -586,12 +574,12 @@ TEST_F_TIMEOUT(kmem, kfence, 60)
 	ASSERT_EQ(0, bc_read("/sys/kernel/debug/kfence", "stats", before, sizeof(before)));
 	ASSERT_EQ(0, bc_write(KFENCE, "sample_interval", "1"));
 	for (i = 0; i < 20; i++) {
-		EXPECT_EQ(200, bc_puppet_do(self->p, send_messages, 200));
+		EXPECT_EQ(200, bc_servant_do(self->p, send_messages, 200));
 		EXPECT_EQ(200 * self->unit, bc_get(self->dir, held));
 		EXPECT_EQ(200, receive_messages(200));
 		EXPECT_EQ(0, bc_get(self->dir, held));
 	}
-	EXPECT_EQ(0, bc_puppet_do(self->p, live_a_little, 10));
+	EXPECT_EQ(0, bc_servant_do(self->p, live_a_little, 10));
 	ASSERT_EQ(0, bc_write(KFENCE, "sample_interval", "%ld", interval));
 	ASSERT_EQ(0, bc_read("/sys/kernel/debug/kfence", "stats", after_, sizeof(after_)));
 	EXPECT_NE(0, strcmp(before, after_));
@@ -792,22 +780,11 @@ static int do_send(long arg)
 
 static int do_send_fd(long arg)
 {
-	char control[CMSG_SPACE(sizeof(int))] = "", c = 0;
-	struct iovec iov = { .iov_base = &c, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int err = bc_send_fd(pair[0], pair[0]);
+	char c;
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &pair[0], sizeof(int));
-	if (sendmsg(pair[0], &msg, 0) < 0)
-		return -errno;
 	/* Without taking it. */
-	return recv(pair[1], &c, 1, 0) == 1 ? 0 : -EIO;
+	return err ?: recv(pair[1], &c, 1, 0) == 1 ? 0 : -EIO;
 }
 
 static struct sockaddr_un_ { sa_family_t family; char path[32]; } name;
@@ -1175,7 +1152,7 @@ static const struct call new_net = {
 };
 
 static const struct call calls[] = {
-	{ "fork", do_fork },
+	{ "fork", bc_do_fork },
 	{ "vfork", do_vfork },
 	{ "thread", do_thread, .error = EAGAIN },	/* the C library's */
 	{ "execve", do_exec, .prepare = be_quiet },
@@ -1307,22 +1284,22 @@ static long refused_at(const char *trace)
 static void refuse_each(struct __test_metadata *_metadata, const char *dir,
 			const char *trace, const struct call *call)
 {
-	struct bc_puppet p = bc_puppet_start();
+	struct bc_servant p = bc_servant_start();
 	int n, ret = 0, failed = 0, other = 0;
 	long base, rest, at, max;
 
 	ASSERT_LT(0, p.pid);
 	if (call->prepare)
-		ret = bc_puppet_do(p, call->prepare, call->arg);
+		ret = bc_servant_do(p, call->prepare, call->arg);
 	/* Lazy things of the C library and of the kernel. */
 	if (!ret && !call->once)
-		ret = bc_puppet_do(p, call->fn, call->arg);
+		ret = bc_servant_do(p, call->fn, call->arg);
 	if (!ret)
 		ret = move(p, dir);
 	if (!ret && !call->once)
-		ret = bc_puppet_do(p, call->fn, call->arg);
+		ret = bc_servant_do(p, call->fn, call->arg);
 	if (ret) {
-		bc_puppet_kill(p);
+		bc_servant_kill(p);
 		TH_LOG("%s: not here: %s", call->name, strerror(-ret));
 		return;
 	}
@@ -1332,7 +1309,7 @@ static void refuse_each(struct __test_metadata *_metadata, const char *dir,
 	max = base;
 	for (n = 0; n < 500; n++) {
 		ASSERT_EQ(0, bc_write(dir, limit, "%ld", max));
-		ret = bc_puppet_do(p, call->fn, call->arg);
+		ret = bc_servant_do(p, call->fn, call->arg);
 		at = refused_at(trace);
 		if (!at)
 			break;
@@ -1365,7 +1342,7 @@ static void refuse_each(struct __test_metadata *_metadata, const char *dir,
 	}
 	EXPECT_GT(500, n);
 	ASSERT_EQ(0, bc_write(dir, limit, "max"));
-	bc_puppet_kill(p);
+	bc_servant_kill(p);
 	if (call == &new_net)
 		bc_in_child(flush_net, NULL);
 	EXPECT_EQ(0, bc_settle(dir, held, 0)) {
