@@ -1293,6 +1293,57 @@ struct bc_group *bc_group_next_descendant(struct bc_group *pos,
 	return NULL;
 }
 
+/**
+ * bc_group_resume - go on iterating where bc_unlock() has been in between
+ * @pos: the last one, which may have been removed; kept by a reference
+ * @top: the group that is iterated over, with all below it; likewise
+ * @down: also over what is below @pos
+ *
+ * Groups that are there all the time are met once.
+ *
+ * Context: Between bc_lock() and bc_unlock().
+ * Return: the next one, or NULL.
+ */
+struct bc_group *bc_group_resume(struct bc_group *pos, struct bc_group *top, bool down)
+{
+	struct bc_group *group;
+
+	lockdep_assert_held(&bc_mutex);
+
+	/* One that is dead has had no children. */
+	if (down && !list_empty(&pos->children))
+		return list_first_entry(&pos->children, struct bc_group, sibling);
+	for (; pos != top; pos = pos->parent) {
+		if (pos->parent->dead)
+			continue;
+		if (!pos->dead) {
+			if (!list_is_last(&pos->sibling, &pos->parent->children))
+				return list_next_entry(pos, sibling);
+			continue;
+		}
+		/* It has left the list, in which ids ascend. */
+		list_for_each_entry(group, &pos->parent->children, sibling) {
+			if (group->id > pos->id)
+				return group;
+		}
+	}
+	return NULL;
+}
+
+/**
+ * bc_group_is_below - is a group another one, or below it?
+ * @group: the group
+ * @top: the other one
+ *
+ * Context: Any. The caller keeps the groups from being freed.
+ */
+bool bc_group_is_below(struct bc_group *group, struct bc_group *top)
+{
+	while (group->level > top->level)
+		group = group->parent;
+	return group == top;
+}
+
 static void free_css(struct bc_group *group)
 {
 	int i;
@@ -1359,6 +1410,15 @@ static void group_offline_work(struct work_struct *work)
 	bc_group_put(group);
 }
 
+/* The groups of a hierarchy are others now. */
+static void groups_changed(struct bc_hierarchy *h)
+{
+	lockdep_assert_held(&bc_mutex);
+
+	if (!++h->seq)
+		h->seq = 1;
+}
+
 static void init_group(struct bc_group *group, struct bc_group *parent,
 		       struct bc_hierarchy *h)
 {
@@ -1414,6 +1474,8 @@ struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
 		group->id = atomic64_inc_return(&last_id);
 		refcount_inc(&parent->refs);
 		h->nr_groups++;
+		groups_changed(h);
+		/* In the order of their ids: see bc_group_resume(). */
 		list_add_tail(&group->sibling, &parent->children);
 		scoped_guard(spinlock_irq, &css_group_lock)
 			parent->nr_children++;
@@ -1434,6 +1496,7 @@ static void kill_group(struct bc_group *group)
 
 	list_del(&group->sibling);
 	group->hierarchy->nr_groups--;
+	groups_changed(group->hierarchy);
 	bc_event_remove(group);
 	group->dead = true;
 	group->item = NULL;
@@ -1543,6 +1606,7 @@ static void init_hierarchy(struct bc_hierarchy *h, unsigned int id)
 	init_group(&h->root, NULL, h);
 	h->id = id;
 	h->nr_groups = 1;
+	h->seq = 1;
 	bc_hierarchies[id] = h;
 }
 
@@ -1667,6 +1731,7 @@ int bc_hierarchy_kill(struct bc_hierarchy *h)
 	if (err)
 		return err;
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
+	groups_changed(h);
 	h->root.dead = true;
 	h->root.item = NULL;
 	bc_hierarchies[h->id] = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Beancounters: telling the world what happens in the groups: tracepoints, generic
- * netlink, and a line in the log for the first refusal.
+ * netlink (netlink.c), and a line in the log for the first refusal.
  *
  * A charge may be refused under any lock, siglock included, and waking up who listens
  * may take siglock. So an event is only put into a queue there, and a work item
@@ -24,8 +24,6 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
-#include <net/genetlink.h>
-#include <uapi/linux/beancounters.h>
 
 #include "event.h"
 #include "sabotage.h"
@@ -40,203 +38,18 @@ static void __maybe_unused bc_group_counters(struct bc_group *group, char *buf,
 /* A storm fills any queue. This one is enough for what comes in bursts. */
 #define QUEUE_LENGTH	256
 
-/**
- * struct event - what has happened
- * @cmd: as userspace calls it
- * @lost: so many were lost just before this one
- * @group: the group, with a reference
- * @refuser: likewise, for %BC_CMD_REFUSED
- * @controller: likewise; the other fields, up to @failcnt, too
- * @at_barrier: it was the barrier, not the limit
- * @first: it is one for the log
- * @amount: how much was charged
- * @held: what the refuser holds
- * @barrier: of the refuser
- * @limit: of the refuser
- * @failcnt: of the refuser
- * @pid: the task, or 0
- * @comm: its name
- */
-struct event {
-	enum bc_genl_cmd		cmd;
-	bool				at_barrier;
-	bool				first;
-	pid_t				pid;
-	unsigned long			lost;
-	struct bc_group			*group;
-	struct bc_group			*refuser;
-	const struct bc_controller	*controller;
-	unsigned long			amount;
-	unsigned long			held;
-	unsigned long			barrier;
-	unsigned long			limit;
-	unsigned long			failcnt;
-	char				comm[TASK_COMM_LEN];
-};
-
 static void send_work_fn(struct work_struct *work);
 
-static DEFINE_KFIFO(queue, struct event, QUEUE_LENGTH);
+static DEFINE_KFIFO(queue, struct bc_event, QUEUE_LENGTH);
 static DEFINE_RAW_SPINLOCK(queue_lock);
 static unsigned long queue_lost;
 static DECLARE_WORK(send_work, send_work_fn);
 
 /*
- * Generic netlink
- */
-
-#ifdef CONFIG_NET
-
-static const struct genl_multicast_group event_mcgrps[] = {
-	{ .name = BC_GENL_MCGRP_EVENTS, .flags = GENL_MCAST_CAP_SYS_ADMIN },
-};
-
-static struct genl_family event_family __ro_after_init = {
-	.name		= BC_GENL_NAME,
-	.version	= BC_GENL_VERSION,
-	.maxattr	= BC_A_MAX,
-	.mcgrps		= event_mcgrps,
-	.n_mcgrps	= ARRAY_SIZE(event_mcgrps),
-	.module		= THIS_MODULE,
-};
-
-static bool event_registered __ro_after_init;
-
-static bool has_listeners(void)
-{
-	return event_registered && genl_has_listeners(&event_family, &init_net, 0);
-}
-
-static int put_u64(struct sk_buff *skb, int attr, u64 val)
-{
-	return nla_put_u64_64bit(skb, attr, val, BC_A_PAD);
-}
-
-static int put_path(struct sk_buff *skb, int attr, struct bc_group *group)
-{
-	size_t size = bc_group_path(group, NULL, 0) + 1;
-	struct nlattr *nla = nla_reserve(skb, attr, size);
-
-	if (!nla)
-		return -EMSGSIZE;
-	bc_group_path(group, nla_data(nla), size);
-	return 0;
-}
-
-static int put_counter(struct sk_buff *skb, const char *name,
-		       struct bc_counter *counter)
-{
-	struct nlattr *nest = nla_nest_start(skb, BC_A_COUNTER);
-
-	if (!nest || nla_put_string(skb, BC_A_RESOURCE, name) ||
-	    put_u64(skb, BC_A_HELD, bc_counter_held(counter)) ||
-	    put_u64(skb, BC_A_MAXHELD, bc_counter_maxheld(counter)) ||
-	    put_u64(skb, BC_A_MINHELD, bc_counter_minheld(counter)) ||
-	    put_u64(skb, BC_A_FAILCNT, bc_counter_failcnt(counter)))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
-static int put_counters(struct sk_buff *skb, struct bc_group *group)
-{
-	int id, err = 0;
-
-	for (id = 0; !err && id < BC_NR_CONTROLLERS; id++) {
-		if (group->css[id] && !bc_controllers[id]->attrs)
-			err = put_counter(skb, bc_controllers[id]->name,
-					  &to_bc_resource(group->css[id])->counter);
-	}
-	return err;
-}
-
-static int put_refusal(struct sk_buff *skb, const struct event *event)
-{
-	if (nla_put_string(skb, BC_A_RESOURCE, event->controller->name) ||
-	    put_u64(skb, BC_A_REFUSER_ID, event->refuser->id) ||
-	    put_path(skb, BC_A_REFUSER_PATH, event->refuser) ||
-	    put_u64(skb, BC_A_AMOUNT, event->amount) ||
-	    put_u64(skb, BC_A_HELD, event->held) ||
-	    put_u64(skb, BC_A_BARRIER, event->barrier) ||
-	    put_u64(skb, BC_A_LIMIT, event->limit) ||
-	    put_u64(skb, BC_A_FAILCNT, event->failcnt))
-		return -EMSGSIZE;
-	return 0;
-}
-
-static int put_event(struct sk_buff *skb, const struct event *event)
-{
-	if (nla_put_u32(skb, BC_A_HIERARCHY, event->group->hierarchy->id) ||
-	    put_u64(skb, BC_A_GROUP_ID, event->group->id) ||
-	    put_path(skb, BC_A_GROUP_PATH, event->group) ||
-	    nla_put_u32(skb, BC_A_PID, event->pid) ||
-	    nla_put_string(skb, BC_A_COMM, event->comm))
-		return -EMSGSIZE;
-	if (event->cmd == BC_CMD_REFUSED)
-		return put_refusal(skb, event);
-	if (event->cmd == BC_CMD_REMOVED)
-		return put_counters(skb, event->group);
-	return 0;
-}
-
-/* More than what is put into a message besides its paths. */
-#define MESSAGE_SIZE	(1024 + 128 * BC_NR_CONTROLLERS)
-
-/* @event is NULL for %BC_CMD_LOST. Returns false if the message could not be made. */
-static bool send(const struct event *event, unsigned long lost)
-{
-	size_t size = MESSAGE_SIZE;
-	struct sk_buff *skb;
-	void *hdr;
-
-	if (event)
-		size += bc_group_path(event->group, NULL, 0);
-	if (event && event->refuser)
-		size += bc_group_path(event->refuser, NULL, 0);
-	skb = genlmsg_new(size, GFP_KERNEL);
-	if (!skb)
-		return false;
-	hdr = genlmsg_put(skb, 0, 0, &event_family, 0,
-			  event ? event->cmd : BC_CMD_LOST);
-	if (!hdr || (event ? put_event(skb, event) :
-			     put_u64(skb, BC_A_LOST, lost))) {
-		nlmsg_free(skb);
-		return false;
-	}
-	genlmsg_end(skb, hdr);
-	/* Who cannot keep up is told by its socket (ENOBUFS). */
-	genlmsg_multicast(&event_family, skb, 0, 0, GFP_KERNEL);
-	return true;
-}
-
-static int __init event_init(void)
-{
-	int err = genl_register_family(&event_family);
-
-	event_registered = !err;
-	return err;
-}
-device_initcall(event_init);
-
-#else /* !CONFIG_NET */
-
-static bool has_listeners(void)
-{
-	return false;
-}
-
-static bool send(const struct event *event, unsigned long lost)
-{
-	return true;
-}
-
-#endif /* CONFIG_NET */
-
-/*
  * The queue
  */
 
-static void put_groups(const struct event *event)
+static void put_groups(const struct bc_event *event)
 {
 	bc_group_put(event->group);
 	if (event->refuser)
@@ -244,13 +57,15 @@ static void put_groups(const struct event *event)
 }
 
 /* Takes over the references to the groups. Returns false if it was lost. */
-static bool queue_event(struct event *event)
+static bool queue_event(struct bc_event *event)
 {
 	bool full;
 
 	scoped_guard(raw_spinlock_irqsave, &queue_lock) {
 		event->lost = queue_lost;
 		full = !kfifo_put(&queue, *event);
+		if (full)
+			bc_netlink_lose(event->group);
 		queue_lost = full ? queue_lost + !bc_sabotaged(BC_SABOTAGE_LOST) : 0;
 	}
 	if (full)
@@ -259,15 +74,17 @@ static bool queue_event(struct event *event)
 	return !full;
 }
 
-static void lose_event(void)
+static void lose_event(struct bc_group *group)
 {
-	scoped_guard(raw_spinlock_irqsave, &queue_lock)
+	scoped_guard(raw_spinlock_irqsave, &queue_lock) {
+		bc_netlink_lose(group);
 		queue_lost++;
+	}
 	queue_work(system_unbound_wq, &send_work);
 }
 
 /* The next event; or false, and how many were lost after the last one. */
-static bool next_event(struct event *event, unsigned long *lost)
+static bool next_event(struct bc_event *event, unsigned long *lost)
 {
 	bool more;
 
@@ -300,7 +117,7 @@ static char *log_path(struct bc_group *group)
 	return full;
 }
 
-static void log_first(const struct event *event)
+static void log_first(const struct bc_event *event)
 {
 	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL,
 				      DEFAULT_RATELIMIT_BURST);
@@ -321,19 +138,19 @@ static void log_first(const struct event *event)
 static void send_work_fn(struct work_struct *work)
 {
 	unsigned long lost, unsent = 0;
-	struct event event;
+	struct bc_event event;
 	bool more;
 
 	for (;;) {
 		more = next_event(&event, &lost);
 		unsent += lost;
-		if (unsent && (!has_listeners() || send(NULL, unsent)))
+		if (unsent && bc_netlink_send_lost(unsent))
 			unsent = 0;
 		if (!more)
 			break;
 		if (event.first)
 			log_first(&event);
-		if (has_listeners() && !send(&event, 0))
+		if (!bc_netlink_send(&event))
 			unsent++;
 		put_groups(&event);
 		cond_resched();
@@ -348,7 +165,7 @@ static void send_work_fn(struct work_struct *work)
  * What happens
  */
 
-static void set_task(struct event *event, struct task_struct *task)
+static void set_task(struct bc_event *event, struct task_struct *task)
 {
 	event->pid = task_pid_nr(task);
 	memcpy(event->comm, task->comm, sizeof(event->comm));
@@ -366,7 +183,7 @@ void bc_event_refused(const struct bc_refusal *refusal)
 	struct bc_counter *counter = &to_bc_resource(refusal->refuser)->counter;
 	atomic_t *told = &refusal->refuser->told;
 	bool queued;
-	struct event event = {
+	struct bc_event event = {
 		.cmd		= BC_CMD_REFUSED,
 		.group		= refusal->css->group,
 		.refuser	= refusal->refuser->group,
@@ -385,7 +202,7 @@ void bc_event_refused(const struct bc_refusal *refusal)
 
 	event.first = (!atomic_read(told) && !atomic_xchg(told, 1)) ||
 		      bc_sabotaged(BC_SABOTAGE_TOLD);
-	if (!event.first && !has_listeners())
+	if (!event.first && !bc_netlink_listens(event.group))
 		return;
 	if (in_task())
 		set_task(&event, current);
@@ -395,7 +212,7 @@ void bc_event_refused(const struct bc_refusal *refusal)
 	} else {
 		/* It has just been removed, and lives by its charges soon. */
 		queued = false;
-		lose_event();
+		lose_event(event.group);
 	}
 	/* The line for the log is for the next one, then. */
 	if (!queued && event.first)
@@ -405,9 +222,9 @@ void bc_event_refused(const struct bc_refusal *refusal)
 static void queue_group_event(enum bc_genl_cmd cmd, struct bc_group *group,
 			      struct task_struct *task)
 {
-	struct event event = { .cmd = cmd, .group = group };
+	struct bc_event event = { .cmd = cmd, .group = group };
 
-	if (!has_listeners())
+	if (!bc_netlink_listens(group))
 		return;
 	set_task(&event, task);
 	bc_group_get(group);

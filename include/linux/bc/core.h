@@ -58,6 +58,8 @@ struct bc_css {
  * @lost: has lost some since the release agent was told, or need not be
  * @nr_css_groups: css_groups of it, that is, whether it has tasks, or a move on its way
  * @nr_children: groups one level down that are not dead
+ * @watchers: who has subscribed to what happens here and below, see netlink.c
+ * @events_lost: so many events of here and below were lost while there were @watchers
  * @refs: its directory, its children; after that, those of the controllers whose
  *	state is still in use, see css_offline() in struct bc_controller
  * @work: what comes after the last reference, when a grace period has passed
@@ -80,6 +82,8 @@ struct bc_group {
 	bool			lost;
 	unsigned int		nr_css_groups;
 	unsigned int		nr_children;
+	unsigned int		watchers;
+	atomic_long_t		events_lost;
 	refcount_t		refs;
 	struct rcu_work		work;
 	struct config_item	*item;
@@ -100,6 +104,7 @@ struct bc_group {
  *	one hierarchy at a time. Written with bc_mutex and bc_hierarchies_rwsem held,
  *	while there are no groups but the root.
  * @nr_groups: groups that are not dead, the root included. Protected by bc_mutex.
+ * @seq: another one, but not 0, when a group has come or gone. Protected by bc_mutex.
  * @release_agent: the program to run, or NULL; see release.c
  */
 struct bc_hierarchy {
@@ -107,6 +112,7 @@ struct bc_hierarchy {
 	unsigned int		id;
 	unsigned long		controllers;
 	unsigned int		nr_groups;
+	unsigned int		seq;
 	char			*release_agent;
 };
 
@@ -298,6 +304,8 @@ static inline bool bc_lock_is_held(void)
 void bc_want_fork(void);
 struct bc_group *bc_group_next_descendant(struct bc_group *pos,
 					  struct bc_group *top);
+struct bc_group *bc_group_resume(struct bc_group *pos, struct bc_group *top, bool down);
+bool bc_group_is_below(struct bc_group *group, struct bc_group *top);
 
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group));
