@@ -121,12 +121,20 @@ static void print_path(const struct bc_event *ev, const char *path)
 	put_name(stdout, path ?: "?", true);
 }
 
-static void print_max(const char *name, unsigned long long val)
+static void print_num(bool there, const char *name, unsigned long long val)
 {
-	if (is_max(val))
+	if (there)
+		printf(" %s %llu", name, val);
+	else
+		printf(" %s ?", name);
+}
+
+static void print_max(bool there, const char *name, unsigned long long val)
+{
+	if (there && is_max(val))
 		printf(" %s max", name);
 	else
-		printf(" %s %llu", name, val);
+		print_num(there, name, val);
 }
 
 static void print_refused(const struct bc_event *ev)
@@ -137,10 +145,13 @@ static void print_refused(const struct bc_event *ev)
 	print_path(ev, ev->group);
 	printf(" by ");
 	print_path(ev, ev->refuser);
-	printf(": held %llu", ev->held);
-	print_max("barrier", ev->barrier);
-	print_max("limit", ev->limit);
-	printf(" amount %llu failcnt %llu", ev->amount, ev->failcnt);
+	/* Who has no privilege may not be told of a group above. */
+	putchar(':');
+	print_num(has(ev, BC_A_HELD), "held", ev->held);
+	print_max(has(ev, BC_A_BARRIER), "barrier", ev->barrier);
+	print_max(has(ev, BC_A_LIMIT), "limit", ev->limit);
+	print_num(true, "amount", ev->amount);
+	print_num(has(ev, BC_A_FAILCNT), "failcnt", ev->failcnt);
 }
 
 /* Only those that have something to tell. */
@@ -421,12 +432,47 @@ static void parse_options(int argc, char **argv)
 			exit(STATUS_OK);
 		}
 	}
+	if (optind < argc && !opt.group)
+		parse_group(argv[optind++]);
 	if (optind < argc)
 		exit(usage("'%s' is too much", argv[optind]));
 	if (opt.resource && !(opt.events & 1U << BC_CMD_REFUSED))
 		exit(usage("--resource needs --event refused"));
 	if (opt.resource)
 		opt.events = 1U << BC_CMD_REFUSED;
+}
+
+/* Who may not listen to all may to what is theirs. */
+static int open_events(struct bc_events **events)
+{
+	int err = bc_events_open(events, opt.buffer);
+
+	if (err != -EPERM || !opt.group)
+		return err;
+	err = bc_events_open_group(events, opt.hierarchy < 0 ? 0 : opt.hierarchy,
+				   opt.group[0] ? opt.group : "/", opt.buffer);
+	return err == -EOPNOTSUPP ? -EPERM : err;
+}
+
+static int no_events(int err)
+{
+	const char *group = opt.group && opt.group[0] ? opt.group : "/";
+
+	switch (-err) {
+	case ENOENT:
+		return opt.group ? fail("there is no group '%s', or no events here", group) :
+				   no_family();
+	case EPERM:
+		return fail("not permitted: needs root (CAP_SYS_ADMIN), or --group with a %s",
+			    "group that is yours");
+	case EACCES:
+		return fail("%s: not permitted: its directory, or tasks in it, is not %s",
+			    group, "yours to write");
+	case ENOSPC:
+		return fail("too many are listening already");
+	default:
+		return fail("cannot listen to events: %s", strerror(-err));
+	}
 }
 
 static int cmd_events(int argc, char **argv)
@@ -443,13 +489,9 @@ static int cmd_events(int argc, char **argv)
 	sig = signalfd(-1, &set, SFD_CLOEXEC);
 	if (sig < 0)
 		return fail("cannot wait for signals: %s", strerror(errno));
-	err = bc_events_open(&events, opt.buffer);
-	if (err == -ENOENT)
-		return no_family();
-	if (err == -EPERM)
-		return fail("not permitted: needs root (CAP_SYS_ADMIN)");
+	err = open_events(&events);
 	if (err)
-		return fail("cannot listen to events: %s", strerror(-err));
+		return no_events(err);
 	if (opt.verbose)
 		fputs("ready\n", stderr);
 	status = loop(events, sig);
@@ -461,14 +503,15 @@ static int cmd_events(int argc, char **argv)
 const struct command events_command = {
 	.name = "events",
 	.run = cmd_events,
-	.args = "[OPTION]...",
+	.args = "[OPTION]... [GROUP]",
 	.summary = "Print what happens in the groups, until interrupted",
 	.help =
 	"  -j, --json           an object for each event, one a line\n"
 	"  -n, --count N        exit after N events\n"
 	"  -t, --timeout SEC    exit after SEC seconds, with status 3\n"
 	"  -g, --group GROUP    only this group and below; the number of a hierarchy can be\n"
-	"                       before it, as in /proc/<pid>/bc: 1:/web/php\n"
+	"                       before it, as in /proc/<pid>/bc: 1:/web/php. Who owns the group\n"
+	"                       needs no privilege for that. GROUP alone is as good.\n"
 	"  -r, --resource NAME  only refusals of this resource\n"
 	"  -e, --event NAME[,NAME]...\n"
 	"                       refused, attached, created, removed\n"

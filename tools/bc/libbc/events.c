@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Events: the multicast group of the kernel's generic netlink family, with libnl. */
+/*
+ * Events: the multicast group of the kernel's generic netlink family, or a subscription to a
+ * subtree, with libnl.
+ */
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
@@ -42,6 +45,7 @@ static const struct nla_policy policy[BC_A_MAX + 1] = {
 	[BC_A_COMM]		= { .type = NLA_STRING },
 	[BC_A_COUNTER]		= { .type = NLA_NESTED },
 	[BC_A_LOST]		= { .type = NLA_U64 },
+	[BC_A_UNIT]		= { .type = NLA_U32 },
 };
 
 /* @tb by number; of those that are there several times (BC_A_COUNTER), the last one. */
@@ -153,6 +157,8 @@ int bc_event_parse(unsigned int family, const char **pos, size_t *len,
 static int nl_to_errno(int err)
 {
 	switch (-err) {
+	case NLE_SUCCESS:
+		return 0;
 	case NLE_PERM:
 	case NLE_NOACCESS:
 		return -EPERM;
@@ -172,10 +178,11 @@ static int nl_to_errno(int err)
 	}
 }
 
-int bc_events_open(struct bc_events **events, int buffer)
+/* A socket that knows the family, and listens to nothing. */
+static int open_events(struct bc_events **events, int buffer)
 {
 	struct bc_events *e = calloc(1, sizeof(*e));
-	int ret, group;
+	int ret;
 
 	*events = NULL;
 	if (!e)
@@ -193,26 +200,83 @@ int bc_events_open(struct bc_events **events, int buffer)
 		ret = genl_ctrl_resolve(e->sk, BC_GENL_NAME);
 	if (ret >= 0) {
 		e->family = ret;
-		group = genl_ctrl_resolve_grp(e->sk, BC_GENL_NAME, BC_GENL_MCGRP_EVENTS);
-		ret = group;
-	}
-	if (ret >= 0) {
 		/* Any size with CAP_NET_ADMIN; less, if it has to be, without. */
 		if (setsockopt(nl_socket_get_fd(e->sk), SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
 			       sizeof(buffer)))
 			ret = nl_socket_set_buffer_size(e->sk, buffer, 0);
 		nl_socket_set_msg_buf_size(e->sk, BC_EVENT_BUF);
 	}
-	if (ret >= 0)
-		ret = nl_socket_set_nonblocking(e->sk);
-	if (ret >= 0)
-		ret = nl_socket_add_membership(e->sk, group);
 	if (ret < 0) {
 		bc_events_close(e);
 		return nl_to_errno(ret);
 	}
 	*events = e;
 	return 0;
+}
+
+static int close_failed(struct bc_events **events, int err)
+{
+	bc_events_close(*events);
+	*events = NULL;
+	return err;
+}
+
+int bc_events_open(struct bc_events **events, int buffer)
+{
+	int ret = open_events(events, buffer);
+
+	if (ret)
+		return ret;
+	ret = genl_ctrl_resolve_grp((*events)->sk, BC_GENL_NAME, BC_GENL_MCGRP_EVENTS);
+	if (ret >= 0)
+		ret = nl_socket_add_membership((*events)->sk, ret);
+	if (ret >= 0)
+		ret = nl_socket_set_nonblocking((*events)->sk);
+	return ret < 0 ? close_failed(events, nl_to_errno(ret)) : 0;
+}
+
+/* What the kernel says, before libnl has made another number of it. */
+static int take_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+{
+	(void)from;
+	*(int *)arg = err->error;
+	return NL_STOP;
+}
+
+static int subscribe(struct bc_events *e, unsigned int hierarchy, const char *path)
+{
+	struct nl_msg *msg = nlmsg_alloc_size(strlen(path) + 256);
+	int ret, err = 0;
+
+	if (!msg)
+		return -ENOMEM;
+	if (!genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, e->family, 0, NLM_F_ACK,
+			 BC_CMD_SUBSCRIBE, BC_GENL_VERSION) ||
+	    nla_put_u32(msg, BC_A_HIERARCHY, hierarchy) ||
+	    nla_put_string(msg, BC_A_GROUP_PATH, path)) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	nl_socket_modify_err_cb(e->sk, NL_CB_CUSTOM, take_error, &err);
+	ret = nl_send_auto(e->sk, msg);
+	nlmsg_free(msg);
+	if (ret >= 0)
+		ret = nl_wait_for_ack(e->sk);
+	nl_socket_modify_err_cb(e->sk, NL_CB_DEFAULT, NULL, NULL);
+	return err ?: ret < 0 ? nl_to_errno(ret) : 0;
+}
+
+int bc_events_open_group(struct bc_events **events, unsigned int hierarchy,
+			 const char *path, int buffer)
+{
+	int ret = open_events(events, buffer);
+
+	if (ret)
+		return ret;
+	ret = subscribe(*events, hierarchy, path);
+	if (!ret)
+		ret = nl_to_errno(nl_socket_set_nonblocking((*events)->sk));
+	return ret ? close_failed(events, ret) : 0;
 }
 
 void bc_events_close(struct bc_events *events)

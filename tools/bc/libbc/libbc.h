@@ -303,6 +303,15 @@ struct bc_events;
  * links with libnl-genl-3, see libbc.pc.
  */
 int bc_events_open(struct bc_events **events, int buffer);
+/*
+ * The same for a group and all below it only, without CAP_SYS_ADMIN. Of a refusal by a group
+ * above, amounts are there only if they can be read in files. -EACCES: that is not the
+ * caller's, who would have to be able to write to its directory and to tasks in there;
+ * -ENOENT: there is no such group, or family; -ENOSPC: the user has too many of these;
+ * -EOPNOTSUPP: the kernel is too old.
+ */
+int bc_events_open_group(struct bc_events **events, unsigned int hierarchy,
+			 const char *path, int buffer);
 void bc_events_close(struct bc_events *events);
 /* To be polled for reading. */
 int bc_events_fd(const struct bc_events *events);

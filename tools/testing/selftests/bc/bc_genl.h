@@ -141,6 +141,7 @@ static inline int bc_parse_attrs(const char *p, size_t left,
 		switch (i) {
 		case BC_A_HIERARCHY:
 		case BC_A_PID:
+		case BC_A_UNIT:
 			good = bc_attr_num(&attr, 4, &a->num[i]);
 			break;
 		case BC_A_GROUP_ID:
@@ -372,6 +373,46 @@ static inline int bc_genl_join(int fd, const struct bc_genl *genl)
 		       sizeof(genl->group)))
 		return -errno;
 	return 0;
+}
+
+/*
+ * Ask for something, with the attributes at @attrs. Returns 0, or -errno if it could not be
+ * sent.
+ */
+static inline int bc_genl_send(int fd, const struct bc_genl *genl, unsigned int cmd,
+			       unsigned int flags, const void *attrs, size_t len)
+{
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	struct nlmsghdr nlh = {
+		.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN + len,
+		.nlmsg_type = genl->family,
+		.nlmsg_flags = NLM_F_REQUEST | flags,
+		.nlmsg_seq = 1,
+	};
+	struct genlmsghdr genlh = { .cmd = cmd, .version = BC_GENL_VERSION };
+	struct iovec iov[] = {
+		{ .iov_base = &nlh, .iov_len = sizeof(nlh) },
+		{ .iov_base = &genlh, .iov_len = sizeof(genlh) },
+		{ .iov_base = (void *)attrs, .iov_len = len },
+	};
+	struct msghdr msg = {
+		.msg_name = &to, .msg_namelen = sizeof(to),
+		.msg_iov = iov, .msg_iovlen = 3,
+	};
+
+	return sendmsg(fd, &msg, 0) < 0 ? -errno : 0;
+}
+
+/* Append an attribute at *@len. */
+static inline void bc_put_attr(char *attrs, size_t *len, unsigned int type,
+			       const void *data, size_t size)
+{
+	struct nlattr nla = { .nla_len = NLA_HDRLEN + size, .nla_type = type };
+
+	memcpy(attrs + *len, &nla, sizeof(nla));
+	memcpy(attrs + *len + NLA_HDRLEN, data, size);
+	memset(attrs + *len + nla.nla_len, 0, NLA_ALIGN(size) - size);
+	*len += NLA_ALIGN(nla.nla_len);
 }
 
 /* Room for what has not been read yet. Any, with CAP_NET_ADMIN. */
