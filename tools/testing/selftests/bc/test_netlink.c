@@ -1337,7 +1337,7 @@ static void check_sum(struct __test_metadata *_metadata, struct listener *l, con
 		n++;
 	EXPECT_EQ(0, ret);
 	/* What there was no room to say is said before the next one. */
-	EXPECT_EQ(0, bc_genl_buffer(l->fd, 4 << 20));
+	EXPECT_EQ(0, bc_genl_buffer(l->fd, 64 << 20));
 	EXPECT_EQ(0, bc_mkdir(dir, "last"));
 	EXPECT_EQ(0, bc_rmdir(dir, "last"));
 	while ((ret = hear(l, &ev, 500)) > 0)
