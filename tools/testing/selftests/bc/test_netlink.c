@@ -293,11 +293,12 @@ static int check_counter(const char *dir, struct counter *c, const char *name)
 	long val;
 
 	for (i = 0; i < AMOUNTS; i++) {
-		bool dumped = c && (c->seen & BIT(i));
+		bool dumped = c && (c->seen & BIT(i)), readable;
 
 		snprintf(path, sizeof(path), "%s/%s", name, files[i]);
 		val = bc_get(dir, path);
-		if (dumped == (val < 0)) {
+		readable = val >= 0;
+		if (dumped != readable) {
 			printf("# %s/%s: %ld, dumped: %d\n", dir, path, val, dumped);
 			wrong++;
 		}
