@@ -65,7 +65,7 @@ static bool queue_event(struct bc_event *event)
 		event->lost = queue_lost;
 		full = !kfifo_put(&queue, *event);
 		if (full)
-			bc_netlink_lose(event->group);
+			bc_netlink_lose(event->group, event->cmd);
 		queue_lost = full ? queue_lost + !bc_sabotaged(BC_SABOTAGE_LOST) : 0;
 	}
 	if (full)
@@ -77,7 +77,7 @@ static bool queue_event(struct bc_event *event)
 static void lose_event(struct bc_group *group)
 {
 	scoped_guard(raw_spinlock_irqsave, &queue_lock) {
-		bc_netlink_lose(group);
+		bc_netlink_lose(group, BC_CMD_REFUSED);
 		queue_lost++;
 	}
 	queue_work(system_unbound_wq, &send_work);
@@ -95,6 +95,17 @@ static bool next_event(struct bc_event *event, unsigned long *lost)
 			queue_lost = 0;
 	}
 	return more;
+}
+
+/**
+ * bc_event_none_queued - has everything left the queue?
+ *
+ * Context: Any but NMI. For who sends events: what has left the queue is sent, then.
+ */
+bool bc_event_none_queued(void)
+{
+	guard(raw_spinlock_irqsave)(&queue_lock);
+	return kfifo_is_empty(&queue);
 }
 
 /*
@@ -155,6 +166,7 @@ static void send_work_fn(struct work_struct *work)
 		put_groups(&event);
 		cond_resched();
 	}
+	bc_netlink_end_lost();
 
 	/* No memory to say so: a later event will. */
 	scoped_guard(raw_spinlock_irqsave, &queue_lock)

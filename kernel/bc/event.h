@@ -64,14 +64,16 @@ void bc_event_refused(const struct bc_refusal *refusal);
 void bc_event_attach(struct bc_group *group, struct task_struct *task);
 void bc_event_create(struct bc_group *group);
 void bc_event_remove(struct bc_group *group);
+bool bc_event_none_queued(void);
 
 /* netlink.c */
 #ifdef CONFIG_NET
 
 bool bc_netlink_listens(struct bc_group *group);
-void bc_netlink_lose(struct bc_group *group);
+void bc_netlink_lose(struct bc_group *group, enum bc_genl_cmd cmd);
 bool bc_netlink_send(const struct bc_event *event);
 bool bc_netlink_send_lost(unsigned long lost);
+void bc_netlink_end_lost(void);
 
 #else
 
@@ -80,7 +82,7 @@ static inline bool bc_netlink_listens(struct bc_group *group)
 	return false;
 }
 
-static inline void bc_netlink_lose(struct bc_group *group) { }
+static inline void bc_netlink_lose(struct bc_group *group, enum bc_genl_cmd cmd) { }
 
 static inline bool bc_netlink_send(const struct bc_event *event)
 {
@@ -91,6 +93,8 @@ static inline bool bc_netlink_send_lost(unsigned long lost)
 {
 	return true;
 }
+
+static inline void bc_netlink_end_lost(void) { }
 
 #endif
 #endif /* _BC_EVENT_H */

@@ -339,13 +339,16 @@ bool bc_netlink_listens(struct bc_group *group)
 /**
  * bc_netlink_lose - an event is lost
  * @group: where it has happened
+ * @cmd: what it was
  *
- * Context: Any. The caller keeps the group from being freed.
+ * Context: Any, under the lock of the queue. The caller keeps the group from being freed.
  */
-void bc_netlink_lose(struct bc_group *group)
+void bc_netlink_lose(struct bc_group *group, enum bc_genl_cmd cmd)
 {
 	if (!READ_ONCE(nr_subscriptions) || bc_sabotaged(BC_SABOTAGE_LOST))
 		return;
+	if (cmd == BC_CMD_REMOVED)
+		WRITE_ONCE(group->removal_lost, true);
 	for (; group; group = group->parent) {
 		if (READ_ONCE(group->watchers))
 			atomic_long_inc(&group->events_lost);
@@ -539,6 +542,39 @@ bool bc_netlink_send_lost(unsigned long lost)
 		return false;
 	genlmsg_multicast(&family, skb, 0, 0, GFP_KERNEL);
 	return true;
+}
+
+static void end_lost(struct listener *l)
+{
+	struct subscription *sub, *next;
+
+	list_for_each_entry_safe(sub, next, &l->subs, node) {
+		/* There may be older events of it that have not been sent: later, then. */
+		if (!READ_ONCE(sub->group->removal_lost) || !bc_event_none_queued())
+			continue;
+		tell_losses(l);
+		drop(sub);
+	}
+	if (list_empty(&l->subs))
+		drop_listener(l);
+}
+
+/**
+ * bc_netlink_end_lost - end the subscriptions whose last event was lost
+ *
+ * Or they, and their groups, would stay until the socket is closed.
+ *
+ * Context: Process context, where events are sent. May sleep. Takes listeners_mutex.
+ */
+void bc_netlink_end_lost(void)
+{
+	struct listener *l, *next;
+
+	if (!READ_ONCE(nr_subscriptions))
+		return;
+	guard(mutex)(&listeners_mutex);
+	list_for_each_entry_safe(l, next, &listeners, node)
+		end_lost(l);
 }
 
 /*

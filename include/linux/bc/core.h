@@ -60,6 +60,7 @@ struct bc_css {
  * @nr_children: groups one level down that are not dead
  * @watchers: who has subscribed to what happens here and below, see netlink.c
  * @events_lost: so many events of here and below were lost while there were @watchers
+ * @removal_lost: that it was removed is among them; written under the lock of the queue
  * @refs: its directory, its children; after that, those of the controllers whose
  *	state is still in use, see css_offline() in struct bc_controller
  * @work: what comes after the last reference, when a grace period has passed
@@ -80,6 +81,7 @@ struct bc_group {
 	bool			notify_on_release;
 	bool			used;
 	bool			lost;
+	bool			removal_lost;
 	unsigned int		nr_css_groups;
 	unsigned int		nr_children;
 	unsigned int		watchers;

@@ -694,10 +694,10 @@ TEST_F(bc, dump_takes_two_to_see)
 	EXPECT_EQ(EACCES, bc_in_child(dump_with_users_socket, &s));
 }
 
-#define MANY 100
+#define MANY 50
 
 /* More than what goes into a message, into buffers of any size. */
-TEST_F_TIMEOUT(bc, many, 120)
+TEST_F_TIMEOUT(bc, many, 300)
 {
 	static const size_t sizes[] = { 4096, 8192, 16384, 65536 };
 	struct bc_genl genl;
@@ -1391,6 +1391,70 @@ TEST_F_TIMEOUT(bc, losses, 120)
 	EXPECT_EQ(0, l2.overruns);
 	close(l.fd);
 	close(l2.fd);
+}
+
+static int removals_lost(void *arg)
+{
+	static struct listener l[16];
+	double end = bc_now() + 240;
+	int i, n = 0, err, status;
+	struct bc_event ev;
+	char b[96], g[96];
+
+	snprintf(b, sizeof(b), "%s/b", (char *)arg);
+	snprintf(g, sizeof(g), "%s/g", (char *)arg);
+	bc_become(USER, USER);
+	/* All but one of those that a user may have. */
+	for (i = 0; i < 15; i++) {
+		if (listen_to(&l[i], b))
+			return 101;
+	}
+	l[15].fd = open_genl(&l[15].genl);
+	if (l[15].fd < 0)
+		return 102;
+	for (i = 0; i < 20; i++) {
+		pid_t pid;
+
+		if (bc_mkdir(arg, "g"))
+			return 103;
+		/* That of the last round ends when all that was queued has been sent. */
+		do
+			err = subscribe_on(l[15].fd, &l[15].genl, group_path(g));
+		while (err == -ENOSPC && bc_now() < end);
+		if (err)
+			return 106;
+		pid = fork();
+		if (pid == 0)
+			_exit(bc_write(b, "tasks", "0") || forks_refused((void *)2000));
+		usleep(i * 5000);
+		if (bc_rmdir(arg, "g"))
+			return 104;
+		if (waitpid(pid, &status, 0) != pid || status)
+			return 105;
+		while (n + l[15].lost <= i && bc_now() < end) {
+			if (hear(&l[15], &ev, 100) > 0)
+				n += ev.cmd == BC_CMD_REMOVED;
+		}
+		if (n + l[15].lost != i + 1)
+			return 107;
+	}
+	printf("# %d of %d removals were heard of\n", n, i);
+	return 0;
+}
+
+/* A subscription ends with its group, also when there was no room to say so. */
+TEST_F_TIMEOUT(bc, end_is_lost, 300)
+{
+	char a[96], b[96];
+
+	snprintf(a, sizeof(a), "%s/a", self->dir);
+	snprintf(b, sizeof(b), "%s/a/b", self->dir);
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	ASSERT_EQ(0, bc_mkdir(a, "b"));
+	ASSERT_EQ(0, bc_write(b, "numtasks/limit", "1"));
+	ASSERT_EQ(0, give_away(a, USER));
+	ASSERT_EQ(0, give_away(b, USER));
+	EXPECT_EQ(0, run_in(a, removals_lost, (long)a));
 }
 
 /* Sockets that come and go, and groups, while things happen. */
