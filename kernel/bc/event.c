@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 
 #include "event.h"
@@ -208,6 +209,7 @@ void bc_event_refused(const struct bc_refusal *refusal)
 		.failcnt	= refusal->failcnt,
 	};
 
+	WRITE_ONCE(refusal->refuser->refused_at, ktime_get_boottime_seconds());
 	trace_bc_charge_fail(event.group, event.refuser, event.controller->name,
 			     event.amount, event.held,
 			     event.at_barrier ? event.barrier : event.limit);

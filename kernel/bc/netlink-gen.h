@@ -12,11 +12,12 @@
 #include <uapi/linux/beancounters.h>
 
 /* Ops table for beancounters */
-extern const struct genl_split_ops beancounters_nl_ops[2];
+extern const struct genl_split_ops beancounters_nl_ops[3];
 
 int beancounters_nl_group_get_start(struct netlink_callback *cb);
 int beancounters_nl_group_get_done(struct netlink_callback *cb);
 
+int beancounters_nl_group_get_doit(struct sk_buff *skb, struct genl_info *info);
 int beancounters_nl_group_get_dumpit(struct sk_buff *skb,
 				     struct netlink_callback *cb);
 int beancounters_nl_subscribe_doit(struct sk_buff *skb, struct genl_info *info);

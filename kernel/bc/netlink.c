@@ -768,24 +768,16 @@ static void listener_destroy(void *priv)
 }
 
 /*
- * The dump
+ * Groups, with their counters
  */
 
-/**
- * struct dump - what is kept of a dump between two calls
- * @viewer: whose it is
- * @top: the group that is dumped, with all below it, by reference
- * @pos: the last one that was looked at, by reference; NULL before the first
- * @next: of @pos, the counters from here on are still to be told, if not 0
- * @down: what is below @pos is to be told
- */
-struct dump {
-	struct viewer		viewer;
-	struct bc_group		*top;
-	struct bc_group		*pos;
-	unsigned short		next;
-	bool			down;
-};
+static int put_refused_at(struct sk_buff *skb, struct bc_css *css, unsigned int files)
+{
+	unsigned long at = READ_ONCE(css->refused_at);
+
+	return at && (files & BIT(BC_FILE_FAILCNT)) ?
+	       put_u64(skb, BC_A_REFUSED_AT, at) : 0;
+}
 
 static int put_amounts(struct sk_buff *skb, struct bc_css *css, unsigned int files)
 {
@@ -813,7 +805,8 @@ static int put_amounts(struct sk_buff *skb, struct bc_css *css, unsigned int fil
 	    put_if(skb, files, BC_FILE_MINHELD, minheld) ||
 	    put_if(skb, files, BC_FILE_BARRIER, bc_counter_barrier(counter)) ||
 	    put_if(skb, files, BC_FILE_LIMIT, bc_counter_limit(counter)) ||
-	    put_if(skb, files, BC_FILE_FAILCNT, bc_counter_failcnt(counter)))
+	    put_if(skb, files, BC_FILE_FAILCNT, bc_counter_failcnt(counter)) ||
+	    put_refused_at(skb, css, files))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -830,7 +823,7 @@ static u32 unit_number(enum bc_unit unit)
 	}
 }
 
-static int dump_counter(struct sk_buff *skb, struct bc_css *css, unsigned int files)
+static int put_visible_counter(struct sk_buff *skb, struct bc_css *css, unsigned int files)
 {
 	const struct bc_controller *c = bc_controllers[css->id];
 	struct nlattr *nest = nla_nest_start(skb, BC_A_COUNTER);
@@ -851,8 +844,8 @@ static int dump_counter(struct sk_buff *skb, struct bc_css *css, unsigned int fi
  * Counters of a group from *@id on, as many as there is room for. *@id becomes the first
  * one that there was none for; returns how many there are.
  */
-static unsigned int dump_counters(struct sk_buff *skb, struct bc_group *group,
-				  const struct bc_view *view, unsigned int *id)
+static unsigned int put_visible_counters(struct sk_buff *skb, struct bc_group *group,
+					 const struct bc_view *view, unsigned int *id)
 {
 	unsigned int n = 0;
 
@@ -861,12 +854,84 @@ static unsigned int dump_counters(struct sk_buff *skb, struct bc_group *group,
 
 		if (!css || bc_controllers[*id]->attrs || !view->files[*id])
 			continue;
-		if (dump_counter(skb, css, view->files[*id]))
+		if (put_visible_counter(skb, css, view->files[*id]))
 			break;
 		n++;
 	}
 	return n;
 }
+
+static int put_visible(struct sk_buff *skb, struct bc_group *group,
+		       const struct bc_view *view)
+{
+	unsigned int id = 0;
+
+	if (put_group(skb, group))
+		return -EMSGSIZE;
+	put_visible_counters(skb, group, view, &id);
+	return id < BC_NR_CONTROLLERS ? -EMSGSIZE : 0;
+}
+
+/* What is visible of a group, or an ERR_PTR(). */
+static struct sk_buff *make_reply(const struct viewer *viewer, struct genl_info *info)
+{
+	struct bc_group *group;
+	struct sk_buff *skb;
+	struct bc_view view;
+	void *hdr;
+	int err;
+
+	group = find_group(viewer, info);
+	if (IS_ERR(group))
+		return ERR_CAST(group);
+	err = viewer_view(viewer, group, &view);
+	if (err)
+		return ERR_PTR(err);
+	skb = genlmsg_new(MESSAGE_SIZE + bc_group_path(group, NULL, 0) +
+			  COUNTER_SIZE * BC_NR_CONTROLLERS, GFP_KERNEL);
+	if (!skb)
+		return ERR_PTR(-ENOMEM);
+	hdr = genlmsg_put_reply(skb, info, &family, 0, BC_CMD_GROUP_GET);
+	err = hdr ? put_visible(skb, group, &view) : -EMSGSIZE;
+	if (err) {
+		nlmsg_free(skb);
+		return ERR_PTR(err);
+	}
+	genlmsg_end(skb, hdr);
+	return skb;
+}
+
+int beancounters_nl_group_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct viewer viewer = viewer_get(skb);
+	struct sk_buff *reply;
+
+	bc_lock();
+	reply = make_reply(&viewer, info);
+	bc_unlock();
+	viewer_put(&viewer);
+	return IS_ERR(reply) ? PTR_ERR(reply) : genlmsg_reply(reply, info);
+}
+
+/*
+ * The dump
+ */
+
+/**
+ * struct dump - what is kept of a dump between two calls
+ * @viewer: whose it is
+ * @top: the group that is dumped, with all below it, by reference
+ * @pos: the last one that was looked at, by reference; NULL before the first
+ * @next: of @pos, the counters from here on are still to be told, if not 0
+ * @down: what is below @pos is to be told
+ */
+struct dump {
+	struct viewer		viewer;
+	struct bc_group		*top;
+	struct bc_group		*pos;
+	unsigned short		next;
+	bool			down;
+};
 
 /*
  * Put a group into @skb. -EMSGSIZE: there was no room for it, or for its counters from
@@ -895,7 +960,7 @@ static int dump_group(struct sk_buff *skb, struct netlink_callback *cb,
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
-	n = dump_counters(skb, group, &view, &id);
+	n = put_visible_counters(skb, group, &view, &id);
 	if (id < BC_NR_CONTROLLERS && !(first && n)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;

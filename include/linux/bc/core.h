@@ -34,6 +34,7 @@ struct seq_file;
  * @id: the controller
  * @root: it is a root's
  * @told: the first refusal is in the log, see event.c
+ * @refused_at: when the last one was, in seconds of CLOCK_BOOTTIME; 0: never
  *
  * A controller embeds it in a structure of its own. The core fills it in.
  */
@@ -42,6 +43,7 @@ struct bc_css {
 	enum bc_controller_id	id;
 	bool			root;
 	atomic_t		told;
+	unsigned long		refused_at;
 };
 
 /**

@@ -42,6 +42,7 @@ enum bc_genl_attr {
 	BC_A_COUNTER,
 	BC_A_LOST,
 	BC_A_UNIT,
+	BC_A_REFUSED_AT,
 
 	__BC_A_MAX
 };

@@ -46,6 +46,7 @@ static const struct nla_policy policy[BC_A_MAX + 1] = {
 	[BC_A_COUNTER]		= { .type = NLA_NESTED },
 	[BC_A_LOST]		= { .type = NLA_U64 },
 	[BC_A_UNIT]		= { .type = NLA_U32 },
+	[BC_A_REFUSED_AT]	= { .type = NLA_U64 },
 };
 
 /* @tb by number; of those that are there several times (BC_A_COUNTER), the last one. */

@@ -39,11 +39,13 @@ static const unsigned int attrs[AMOUNTS] = {
  * @unit: as it came
  * @seen: a bit for each of files[]
  * @val: by files[]
+ * @refused_at: as it came; 0 if it did not
  */
 struct counter {
 	char name[32];
 	unsigned int unit, seen;
 	long val[AMOUNTS];
+	unsigned long refused_at;
 };
 
 struct dumped_group {
@@ -138,6 +140,7 @@ static void add_counter(struct dumped_group *g, const struct bc_attrs *a)
 	memset(c, 0, sizeof(*c));
 	snprintf(c->name, sizeof(c->name), "%s", a->str[BC_A_RESOURCE] ?: "?");
 	c->unit = a->seen & BIT(BC_A_UNIT) ? a->num[BC_A_UNIT] : 99;
+	c->refused_at = a->num[BC_A_REFUSED_AT];
 	for (i = 0; i < AMOUNTS; i++) {
 		if (a->seen & BIT(attrs[i]))
 			c->seen |= BIT(i);
@@ -399,7 +402,59 @@ static bool in_order(const struct dump *d)
 	return true;
 }
 
-static struct dump d;
+/* Is it the same as in a dump? */
+static bool same(const struct dumped_group *a, const struct dumped_group *b)
+{
+	int i;
+
+	if (a->id != b->id || a->hierarchy != b->hierarchy || strcmp(a->path, b->path) ||
+	    a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		if (memcmp(&a->counters[i], &b->counters[i], sizeof(struct counter)))
+			return false;
+	}
+	return true;
+}
+
+/* Send a request with these attributes; what comes of it, and, into @d, what is answered. */
+static int ask(unsigned int cmd, unsigned int flags, const char *a, size_t len,
+	       struct dump *d)
+{
+	struct bc_genl genl;
+	int fd = open_genl(&genl), ret;
+
+	extack[0] = '\0';
+	if (fd < 0)
+		return fd;
+	ret = bc_genl_send(fd, &genl, cmd, flags | NLM_F_ACK, a, len);
+	while (!ret) {
+		ret = bc_genl_recv(fd, buf, sizeof(buf), 0);
+		if (ret >= 0)
+			ret = take(&genl, buf, ret, d);
+		if (ret <= 0)
+			break;
+		ret = 0;
+	}
+	close(fd);
+	return ret;
+}
+
+static int request(unsigned int cmd, unsigned int flags, const char *a, size_t len)
+{
+	return ask(cmd, flags, a, len, NULL);
+}
+
+/* One group, and no dump. */
+static int get_group(long hierarchy, const char *path, struct dump *d)
+{
+	static char a[16384];
+
+	memset(d, 0, sizeof(*d));
+	return ask(BC_CMD_GROUP_GET, 0, a, put_request(a, hierarchy, path), d);
+}
+
+static struct dump d, one;
 
 TEST_F_TIMEOUT(bc, dump_has_what_files_have, 60)
 {
@@ -443,8 +498,24 @@ TEST_F_TIMEOUT(bc, dump_has_what_files_have, 60)
 	if (find_counter(&d.groups[0], "privvmpages"))
 		EXPECT_EQ(BC_GENL_UNIT_PAGES,
 			  find_counter(&d.groups[0], "privvmpages")->unit);
+	/* The one and the other for themselves. */
+	for (n = 0; n < d.n; n++) {
+		ASSERT_EQ(0, get_group(-1, d.groups[n].path, &one));
+		ASSERT_EQ(1, one.n);
+		EXPECT_TRUE(same(&d.groups[n], &one.groups[0])) {
+			TH_LOG("%s", d.groups[n].path);
+		}
+		dump_free(&one);
+	}
 	dump_free(&d);
 	bc_reap(pid);
+	/* Without a path, the root, whose numbers are of the moment. */
+	n = 0;
+	ASSERT_EQ(0, get_group(-1, NULL, &one));
+	ASSERT_EQ(1, one.n);
+	EXPECT_STREQ("/", one.groups[0].path);
+	EXPECT_NE(NULL, find_counter(&one.groups[0], "numtasks"));
+	dump_free(&one);
 }
 
 TEST_F_TIMEOUT(bc, other_hierarchy, 60)
@@ -478,31 +549,11 @@ TEST_F_TIMEOUT(bc, other_hierarchy, 60)
 	EXPECT_EQ(-ENOENT, dump(number, NULL, &d));
 }
 
-/* Send a request with these attributes; what comes of it. */
-static int request(unsigned int cmd, unsigned int flags, const char *a, size_t len)
-{
-	struct bc_genl genl;
-	int fd = open_genl(&genl), ret;
-
-	extack[0] = '\0';
-	if (fd < 0)
-		return fd;
-	ret = bc_genl_send(fd, &genl, cmd, flags | NLM_F_ACK, a, len);
-	while (!ret) {
-		ret = bc_genl_recv(fd, buf, sizeof(buf), 0);
-		if (ret >= 0)
-			ret = take(&genl, buf, ret, NULL);
-		if (ret <= 0)
-			break;
-		ret = 0;
-	}
-	close(fd);
-	return ret;
-}
-
 TEST_F(bc, malformed)
 {
-	static const unsigned int cmds[] = { BC_CMD_GROUP_GET, BC_CMD_SUBSCRIBE };
+	static const unsigned int cmds[] = {
+		BC_CMD_GROUP_GET, BC_CMD_GROUP_GET, BC_CMD_SUBSCRIBE
+	};
 	static char a[16384], path[9000];
 	unsigned long long wide = 0;
 	unsigned int i, flags;
@@ -511,7 +562,7 @@ TEST_F(bc, malformed)
 
 	memset(path, 'x', sizeof(path) - 1);
 	path[0] = '/';
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		flags = i ? 0 : NLM_F_DUMP;
 		len = put_request(a, -1, "a/b");
 		EXPECT_EQ(-EINVAL, request(cmds[i], flags, a, len));
@@ -559,9 +610,8 @@ TEST_F(bc, malformed)
 		EXPECT_EQ(-EINVAL, request(cmds[i], flags, a, len + 3));
 	}
 	EXPECT_EQ(-EINVAL, request(BC_CMD_SUBSCRIBE, 0, a, 0));
-	/* Neither of them is the other; and events are no requests. */
+	/* There is nothing to dump of the other; and events are no requests. */
 	len = put_request(a, -1, "/");
-	EXPECT_EQ(-EOPNOTSUPP, request(BC_CMD_GROUP_GET, 0, a, len));
 	EXPECT_EQ(-EOPNOTSUPP, request(BC_CMD_SUBSCRIBE, NLM_F_DUMP, a, len));
 	for (i = 0; i <= BC_CMD_LOST; i++)
 		EXPECT_EQ(-EOPNOTSUPP, request(i, 0, a, len));
@@ -583,6 +633,35 @@ static int compare_as_user(void *arg)
 		err++;
 	}
 	return err > 99 ? 99 : err;
+}
+
+/* What a dump shows of each group, and nothing of others. */
+static int get_as_user(void *arg)
+{
+	static const char * const sub[] = { "", "/a", "/a/b", "/a/b/c" };
+	struct dump all = { }, got;
+	char path[PATH_MAX / 2], dir[PATH_MAX];
+	struct dumped_group *g;
+	int wrong = 0, err;
+
+	bc_become(USER, USER);
+	if (dump(-1, NULL, &all))
+		return 101;
+	for (unsigned int i = 0; i < sizeof(sub) / sizeof(*sub); i++) {
+		snprintf(path, sizeof(path), "%s%s", group_path(arg), sub[i]);
+		g = find(&all, path);
+		err = get_group(-1, path, &got);
+		if (!err && (got.n != 1 || (g && !same(g, &got.groups[0]))))
+			wrong++;
+		/* It may be in a directory that cannot be listed. */
+		snprintf(dir, sizeof(dir), BC_ROOT "%s", path);
+		if (err ? err != -EACCES || g : access(dir, X_OK)) {
+			printf("# %s: %d, dumped: %d\n", path, err, !!g);
+			wrong++;
+		}
+		dump_free(&got);
+	}
+	return wrong;
 }
 
 static int dump_path_as_user(void *arg)
@@ -625,6 +704,7 @@ TEST_F_TIMEOUT(bc, dump_shows_what_files_show, 120)
 			TH_LOG("%s is %o, of %u", changes[i].file, changes[i].mode,
 			       changes[i].uid);
 		}
+		EXPECT_EQ(0, bc_in_child(get_as_user, self->dir));
 	}
 	/* Also above all groups. */
 	ASSERT_EQ(0, chmod(BC_ROOT, 0700));
@@ -695,6 +775,92 @@ TEST_F(bc, dump_takes_two_to_see)
 }
 
 #define MANY 50
+
+static int forks_refused(void *arg)
+{
+	long n = (long)arg;
+
+	while (n--) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		if (pid > 0 || errno != EAGAIN)
+			return 1;
+	}
+	return 0;
+}
+
+struct in {
+	const char *dir;
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+static int go_in(void *arg)
+{
+	struct in *in = arg;
+
+	return bc_write(in->dir, "tasks", "0") ? 125 : in->fn(in->arg);
+}
+
+/* In a child that has moved itself to @dir. */
+static int run_in(const char *dir, int (*fn)(void *arg), long arg)
+{
+	struct in in = { .dir = dir, .fn = fn, .arg = (void *)arg };
+
+	return bc_in_child(go_in, &in);
+}
+
+static int sees_refusal(void *arg)
+{
+	struct dump got;
+	struct counter *c;
+
+	bc_become(USER, USER);
+	if (get_group(-1, arg, &got))
+		return 101;
+	c = find_counter(&got.groups[0], "numtasks");
+	return c ? !!c->refused_at : 102;
+}
+
+/* When somebody was last refused, as the clock has it. */
+TEST_F(bc, refused_at)
+{
+	struct timespec start, end;
+	char a[96], path[PATH_MAX];
+	struct counter *c;
+
+	snprintf(a, sizeof(a), "%s/a", self->dir);
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	ASSERT_EQ(0, bc_write(a, "numtasks/limit", "1"));
+	ASSERT_EQ(0, get_group(-1, group_path(a), &one));
+	c = find_counter(&one.groups[0], "numtasks");
+	ASSERT_NE(NULL, c);
+	EXPECT_EQ(0, c->refused_at);
+	dump_free(&one);
+
+	clock_gettime(CLOCK_BOOTTIME, &start);
+	ASSERT_EQ(0, run_in(a, forks_refused, 1));
+	clock_gettime(CLOCK_BOOTTIME, &end);
+	ASSERT_EQ(0, get_group(-1, group_path(a), &one));
+	c = find_counter(&one.groups[0], "numtasks");
+	ASSERT_NE(NULL, c);
+	/* A clock that is read cheaply is late by a tick. */
+	EXPECT_LE(start.tv_sec - 1, (long)c->refused_at);
+	EXPECT_GE(end.tv_sec, (long)c->refused_at);
+	EXPECT_EQ(0, find_counter(&one.groups[0], "numfiles")->refused_at);
+	dump_free(&one);
+	/* The group above has not refused anything. */
+	ASSERT_EQ(0, get_group(-1, group_path(self->dir), &one));
+	EXPECT_EQ(0, find_counter(&one.groups[0], "numtasks")->refused_at);
+	dump_free(&one);
+	/* It goes with failcnt. */
+	EXPECT_EQ(1, bc_in_child(sees_refusal, (void *)group_path(a)));
+	bc_path(path, a, "numtasks/failcnt");
+	ASSERT_EQ(0, chmod(path, 0));
+	EXPECT_EQ(0, bc_in_child(sees_refusal, (void *)group_path(a)));
+}
 
 /* More than what goes into a message, into buffers of any size. */
 TEST_F_TIMEOUT(bc, many, 300)
@@ -985,42 +1151,6 @@ static int next_is(struct listener *l, unsigned int cmd, const char *dir)
 		return -EPROTO;
 	}
 	return 0;
-}
-
-static int forks_refused(void *arg)
-{
-	long n = (long)arg;
-
-	while (n--) {
-		pid_t pid = fork();
-
-		if (pid == 0)
-			_exit(0);
-		if (pid > 0 || errno != EAGAIN)
-			return 1;
-	}
-	return 0;
-}
-
-struct in {
-	const char *dir;
-	int (*fn)(void *arg);
-	void *arg;
-};
-
-static int go_in(void *arg)
-{
-	struct in *in = arg;
-
-	return bc_write(in->dir, "tasks", "0") ? 125 : in->fn(in->arg);
-}
-
-/* In a child that has moved itself to @dir. */
-static int run_in(const char *dir, int (*fn)(void *arg), long arg)
-{
-	struct in in = { .dir = dir, .fn = fn, .arg = (void *)arg };
-
-	return bc_in_child(go_in, &in);
 }
 
 static int subscribe_as_user(void *arg)
