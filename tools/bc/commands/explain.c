@@ -327,6 +327,8 @@ static int open_chain(const char *spec, struct chain *ch)
 		struct level *l = &ch->level[ch->n++];
 
 		l->group = group;
+		/* For the time of the last refusal, which is in no file. */
+		bc_fetch(group, false);
 		l->counters = alloc(ex.nr_controllers, sizeof(*l->counters));
 		for (i = 0; i < ex.nr_controllers && !err; i++) {
 			if (ex.c[i].counter && bc_group_has(group, &ex.c[i]))
@@ -424,6 +426,31 @@ static char *logged(const char *group, const char *resource)
 	return when;
 }
 
+/* When the last refusal was, for people; NULL if nobody knows. */
+static char *last_refused(const struct bc_counter *counter)
+{
+	struct timespec now;
+	char text[64];
+	time_t t;
+
+	if (!counter->refused_at)
+		return NULL;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	t = time(NULL) - now.tv_sec + counter->refused_at;
+	strftime(text, sizeof(text), "%F %T", localtime(&t));
+	return format("last at %s", text);
+}
+
+/* ", @text", and give it up, if there is any. */
+static void print_also(char *text)
+{
+	if (!text)
+		return;
+	fputs(", ", stdout);
+	put_name(stdout, text, false);
+	free(text);
+}
+
 static void print_bound(const struct level *l, size_t k)
 {
 	const struct bc_counter *counter = &l->counters[k];
@@ -491,7 +518,6 @@ static void explain_resource(const struct chain *ch, size_t k)
 	const struct level *l, *r;
 	char held[BC_AMOUNT_SIZE], left[BC_AMOUNT_SIZE];
 	long long room, bound = BC_MAX;
-	char *when;
 
 	l = binding(ch, k, &room);
 	r = refuser(ch, k);
@@ -512,13 +538,9 @@ static void explain_resource(const struct chain *ch, size_t k)
 			continue;
 		printf("      refused: %lld times by ", r->counters[k].val[BC_FAILCNT]);
 		put_name(stdout, bc_group_name(r->group), false);
-		when = logged(bc_group_name(r->group), ex.c[k].name);
-		if (when) {
-			fputs(", ", stdout);
-			put_name(stdout, when, false);
-		}
+		print_also(last_refused(&r->counters[k]));
+		print_also(logged(bc_group_name(r->group), ex.c[k].name));
 		putchar('\n');
-		free(when);
 	}
 	/* What is full, or has refused; there, more would help. */
 	r = refuser(ch, k);

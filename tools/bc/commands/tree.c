@@ -185,6 +185,7 @@ static int cmd_tree(int argc, char **argv)
 			status = fail_bc(bc, NULL);
 			break;
 		}
+		bc_fetch(group, true);
 		status = list(group, &l, "", "", bc_group_name(group));
 		bc_group_close(group);
 	}

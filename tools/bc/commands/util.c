@@ -196,8 +196,11 @@ void free_settings(struct settings *s)
 static int each_below(struct bc *bc, struct bc_group *group, bool below,
 		      int (*fn)(struct bc_group *group, int depth, void *arg), void *arg)
 {
-	int ret = below ? bc_group_walk(group, fn, arg) : fn(group, 0, arg);
+	int ret;
 
+	/* All in one go; or, where that cannot be, one file after the other. */
+	bc_fetch(group, below);
+	ret = below ? bc_group_walk(group, fn, arg) : fn(group, 0, arg);
 	bc_group_close(group);
 	/* What @fn has to say, it has said; what libbc has, not yet. */
 	return ret < 0 ? fail_bc(bc, NULL) : ret;

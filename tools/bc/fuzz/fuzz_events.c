@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* libFuzzer: messages from the netlink socket. All that was parsed is looked at. */
+/*
+ * libFuzzer: messages from the netlink socket, as events and as answers. All that was parsed
+ * is looked at.
+ */
+#include <netlink/msg.h>
 #include <string.h>
 
 #include "../commands/bcctl.h"
+#include "../libbc/internal.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -11,6 +16,25 @@ static unsigned long long sum;
 static void look_at(const char *s)
 {
 	sum += s ? strlen(s) : 0;
+}
+
+static void fetch(char *buf, size_t size)
+{
+	struct bc_controller controllers[] = { { .name = "numfiles" }, { .name = "numtasks" } };
+	struct bc bc = { .controllers = controllers, .nr_controllers = 2 };
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	struct bc_fetched *f;
+	int left = size, i;
+
+	while (nlmsg_ok(nlh, left)) {
+		bc_fetch_parse(&bc, 0x1c, nlh);
+		nlh = nlmsg_next(nlh, &left);
+	}
+	f = bc_fetched(&bc, 0, "/web", false);
+	for (i = 0; f && i < 2; i++)
+		sum += (unsigned long long)f->counters[i].val[BC_HELD];
+	bc_forget(&bc);
+	free(bc.error);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
@@ -40,6 +64,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		for (i = 0; i < ev.nr_counters; i++)
 			look_at(ev.counters[i].resource);
 	}
+	fetch(buf, size);
 	free(buf);
 	return 0;
 }

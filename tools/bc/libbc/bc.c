@@ -363,6 +363,7 @@ int bc_open(struct bc **bcp, const struct bc_options *opt)
 	bc->proc = strdup(opt && opt->proc ? opt->proc : "/proc");
 	if (!bc->configfs || !bc->proc)
 		return bc_fail(bc, ENOMEM, "out of memory");
+	bc->elsewhere = opt && (opt->configfs || opt->proc);
 	return learn(bc);
 }
 
@@ -372,6 +373,7 @@ void bc_close(struct bc *bc)
 
 	if (!bc)
 		return;
+	bc_forget(bc);
 	for (i = 0; i < bc->nr_hierarchies; i++)
 		free((char *)bc->hierarchies[i].name);
 	for (i = 0; i < bc->nr_controllers; i++)

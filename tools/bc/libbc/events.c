@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "internal.h"
+#include "nl.h"
 
 /**
  * struct bc_events - who listens
@@ -25,50 +26,6 @@ struct bc_events {
 	const char *pos;
 	size_t left;
 };
-
-/* Lengths and types; libnl sees to it that strings end where they should. */
-static const struct nla_policy policy[BC_A_MAX + 1] = {
-	[BC_A_HIERARCHY]	= { .type = NLA_U32 },
-	[BC_A_GROUP_ID]		= { .type = NLA_U64 },
-	[BC_A_GROUP_PATH]	= { .type = NLA_STRING },
-	[BC_A_RESOURCE]		= { .type = NLA_STRING },
-	[BC_A_REFUSER_ID]	= { .type = NLA_U64 },
-	[BC_A_REFUSER_PATH]	= { .type = NLA_STRING },
-	[BC_A_AMOUNT]		= { .type = NLA_U64 },
-	[BC_A_HELD]		= { .type = NLA_U64 },
-	[BC_A_MAXHELD]		= { .type = NLA_U64 },
-	[BC_A_MINHELD]		= { .type = NLA_U64 },
-	[BC_A_BARRIER]		= { .type = NLA_U64 },
-	[BC_A_LIMIT]		= { .type = NLA_U64 },
-	[BC_A_FAILCNT]		= { .type = NLA_U64 },
-	[BC_A_PID]		= { .type = NLA_U32 },
-	[BC_A_COMM]		= { .type = NLA_STRING },
-	[BC_A_COUNTER]		= { .type = NLA_NESTED },
-	[BC_A_LOST]		= { .type = NLA_U64 },
-	[BC_A_UNIT]		= { .type = NLA_U32 },
-	[BC_A_REFUSED_AT]	= { .type = NLA_U64 },
-};
-
-/* @tb by number; of those that are there several times (BC_A_COUNTER), the last one. */
-static int parse_attrs(struct nlattr *head, int len, struct nlattr **tb)
-{
-	return nla_parse(tb, BC_A_MAX, head, len, policy) < 0 ? -EBADMSG : 0;
-}
-
-static const char *get_str(struct nlattr *a)
-{
-	return a ? nla_get_string(a) : NULL;
-}
-
-static unsigned int get_u32(struct nlattr *a)
-{
-	return a ? nla_get_u32(a) : 0;
-}
-
-static unsigned long long get_u64(struct nlattr *a)
-{
-	return a ? nla_get_u64(a) : 0;
-}
 
 static unsigned int seen(struct nlattr **tb)
 {
@@ -155,30 +112,6 @@ int bc_event_parse(unsigned int family, const char **pos, size_t *len,
 	return ret;
 }
 
-static int nl_to_errno(int err)
-{
-	switch (-err) {
-	case NLE_SUCCESS:
-		return 0;
-	case NLE_PERM:
-	case NLE_NOACCESS:
-		return -EPERM;
-	case NLE_OBJ_NOTFOUND:
-	case NLE_NODEV:
-		return -ENOENT;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	case NLE_AGAIN:
-		return -EAGAIN;
-	case NLE_INTR:
-		return -EINTR;
-	case NLE_MSG_TRUNC:
-		return -EMSGSIZE;
-	default:
-		return -EIO;
-	}
-}
-
 /* A socket that knows the family, and listens to nothing. */
 static int open_events(struct bc_events **events, int buffer)
 {
@@ -188,25 +121,20 @@ static int open_events(struct bc_events **events, int buffer)
 	*events = NULL;
 	if (!e)
 		return -ENOMEM;
-	e->sk = nl_socket_alloc();
-	if (!e->sk) {
-		free(e);
-		return -ENOMEM;
+	ret = nl_open(&e->sk, &e->family);
+	if (ret) {
+		bc_events_close(e);
+		return ret;
 	}
 	/* What is sent to all has no sequence that we could know. */
 	nl_socket_disable_seq_check(e->sk);
 	nl_socket_disable_auto_ack(e->sk);
-	ret = genl_connect(e->sk);
-	if (ret >= 0)
-		ret = genl_ctrl_resolve(e->sk, BC_GENL_NAME);
-	if (ret >= 0) {
-		e->family = ret;
-		/* Any size with CAP_NET_ADMIN; less, if it has to be, without. */
-		if (setsockopt(nl_socket_get_fd(e->sk), SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
-			       sizeof(buffer)))
-			ret = nl_socket_set_buffer_size(e->sk, buffer, 0);
-		nl_socket_set_msg_buf_size(e->sk, BC_EVENT_BUF);
-	}
+	/* Any size with CAP_NET_ADMIN; less, if it has to be, without. */
+	ret = 0;
+	if (setsockopt(nl_socket_get_fd(e->sk), SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
+		       sizeof(buffer)))
+		ret = nl_socket_set_buffer_size(e->sk, buffer, 0);
+	nl_socket_set_msg_buf_size(e->sk, BC_EVENT_BUF);
 	if (ret < 0) {
 		bc_events_close(e);
 		return nl_to_errno(ret);
@@ -236,29 +164,15 @@ int bc_events_open(struct bc_events **events, int buffer)
 	return ret < 0 ? close_failed(events, nl_to_errno(ret)) : 0;
 }
 
-/* What the kernel says, before libnl has made another number of it. */
-static int take_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
-{
-	(void)from;
-	*(int *)arg = err->error;
-	return NL_STOP;
-}
-
 static int subscribe(struct bc_events *e, unsigned int hierarchy, const char *path)
 {
-	struct nl_msg *msg = nlmsg_alloc_size(strlen(path) + 256);
+	struct nl_msg *msg = nl_request(e->family, BC_CMD_SUBSCRIBE, NLM_F_ACK, hierarchy,
+					path);
 	int ret, err = 0;
 
 	if (!msg)
 		return -ENOMEM;
-	if (!genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, e->family, 0, NLM_F_ACK,
-			 BC_CMD_SUBSCRIBE, BC_GENL_VERSION) ||
-	    nla_put_u32(msg, BC_A_HIERARCHY, hierarchy) ||
-	    nla_put_string(msg, BC_A_GROUP_PATH, path)) {
-		nlmsg_free(msg);
-		return -ENOMEM;
-	}
-	nl_socket_modify_err_cb(e->sk, NL_CB_CUSTOM, take_error, &err);
+	nl_socket_modify_err_cb(e->sk, NL_CB_CUSTOM, nl_take_error, &err);
 	ret = nl_send_auto(e->sk, msg);
 	nlmsg_free(msg);
 	if (ret >= 0)

@@ -241,11 +241,22 @@ bool bc_group_has(const struct bc_group *group, const struct bc_controller *c)
 	return c->hierarchy == group->hierarchy;
 }
 
+static struct bc_fetched *fetched(const struct bc_group *group)
+{
+	return bc_fetched(group->bc, group->hierarchy->number, group->path, false);
+}
+
 int bc_group_id(struct bc_group *group, unsigned long long *id)
 {
+	struct bc_fetched *f = fetched(group);
 	char text[32];
-	int err = bc_read_short(group->fd, "id", text, sizeof(text));
+	int err;
 
+	if (f) {
+		*id = f->id;
+		return 0;
+	}
+	err = bc_read_short(group->fd, "id", text, sizeof(text));
 	if (err)
 		return bc_fail(group->bc, -err, "cannot read the id of %s: %s", group->name,
 			       strerror(-err));
@@ -645,9 +656,15 @@ int bc_group_write(struct bc_group *group, const char *file, const char *text)
 int bc_counter_read(struct bc_group *group, const struct bc_controller *c,
 		    unsigned int files, struct bc_counter *counter)
 {
+	struct bc_fetched *f = fetched(group);
 	char path[NAME_MAX + 16], text[32];
 	int i, err;
 
+	if (f && f->counters[c - group->bc->controllers].seen) {
+		*counter = f->counters[c - group->bc->controllers];
+		counter->seen &= files;
+		return 0;
+	}
 	memset(counter, 0, sizeof(*counter));
 	for (i = 0; i < BC_NR_FILES; i++) {
 		if (!(files & BC_BIT(i)))

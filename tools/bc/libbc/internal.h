@@ -20,6 +20,24 @@ struct bc {
 	size_t nr_hierarchies, nr_controllers;
 	/* What has failed; not to be freed if there was no room for that. */
 	char *error;
+	/* Not only the kernel's own files: somebody has said where to look. */
+	bool elsewhere;
+	/* What bc_fetch() has got: a tree of struct bc_fetched, see tsearch(3). */
+	void *fetched;
+};
+
+/**
+ * struct bc_fetched - a group, as the kernel has told of it
+ * @hierarchy: its number
+ * @path: from the root of that
+ * @id: as in the file
+ * @counters: by number of the controller; what was not told has seen nothing
+ */
+struct bc_fetched {
+	unsigned int hierarchy;
+	char *path;
+	unsigned long long id;
+	struct bc_counter counters[];
 };
 
 struct bc_group {
@@ -41,6 +59,11 @@ int bc_read_short(int dirfd, const char *file, char *buf, size_t size);
 int bc_write_at(int dirfd, const char *file, const char *text);
 /* The directories in a directory, sorted; how many, or -errno; leaves no line. */
 int bc_list_dirs(int dirfd, const char *path, char ***names);
+/* What was got of a group before, or NULL. With @add, it is made: NULL for lack of memory. */
+struct bc_fetched *bc_fetched(struct bc *bc, unsigned int hierarchy, const char *path,
+			      bool add);
+/* Take in what answers a request, which is of the type @family. -EBADMSG, -ENOMEM. */
+int bc_fetch_parse(struct bc *bc, unsigned int family, const void *nlh);
 /* As read from a file: BC_MAX for "max". */
 long long bc_amount_value(const char *text);
 

@@ -92,10 +92,13 @@ enum bc_file {
  * struct bc_counter - the amounts of a counter
  * @val: by enum bc_file; BC_MAX is no limit
  * @seen: a BC_BIT() for each that could be read
+ * @refused_at: when the group itself has last refused something, in seconds of
+ *	CLOCK_BOOTTIME; 0 if it never has, or that is not known: only bc_fetch() knows
  */
 struct bc_counter {
 	long long val[BC_NR_FILES];
 	unsigned int seen;
+	long long refused_at;
 };
 
 /**
@@ -228,6 +231,17 @@ int bc_group_files(struct bc_group *group, const struct bc_controller *c, char *
  */
 int bc_counter_read(struct bc_group *group, const struct bc_controller *c,
 		    unsigned int files, struct bc_counter *counter);
+
+/*
+ * Get all counters of a group, or, with @below, of those below it, too, from the kernel in
+ * one go. From then on, bc_counter_read() and bc_group_id() have what was got, and read no
+ * file for that; what has come since, or was not got, they do read. What was got before is
+ * forgotten. -EOPNOTSUPP: it can only be read in files (another place than the kernel's own,
+ * another network namespace, an old kernel); -EACCES, -ENOENT; -errno. A program that uses
+ * this links with libnl-genl-3, see libbc.pc.
+ */
+int bc_fetch(struct bc_group *group, bool below);
+void bc_forget(struct bc *bc);
 
 /*
  * Write all settings, or none. All are checked first: names, values, permissions, and
