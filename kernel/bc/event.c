@@ -105,8 +105,11 @@ static bool next_event(struct bc_event *event, unsigned long *lost)
  */
 bool bc_event_none_queued(void)
 {
-	guard(raw_spinlock_irqsave)(&queue_lock);
-	return kfifo_is_empty(&queue);
+	bool empty;
+
+	scoped_guard(raw_spinlock_irqsave, &queue_lock)
+		empty = kfifo_is_empty(&queue);
+	return empty;
 }
 
 /*

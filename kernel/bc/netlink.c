@@ -125,9 +125,13 @@ static void viewer_put(const struct viewer *viewer)
 static int viewer_may(const struct viewer *viewer, int (*may)(struct bc_group *group),
 		      struct bc_group *group)
 {
-	const struct cred *old = override_creds(viewer->opener);
-	int err = may(group);
+	const struct cred *old;
+	int err;
 
+	if (bc_sabotaged(BC_SABOTAGE_SHOW))
+		return 0;
+	old = override_creds(viewer->opener);
+	err = may(group);
 	revert_creds(old);
 	if (err || viewer->caller == viewer->opener)
 		return err;
@@ -146,6 +150,8 @@ static int viewer_view(const struct viewer *viewer, struct bc_group *group,
 
 	view->list = true;
 	memset(view->files, 0xff, sizeof(view->files));
+	if (bc_sabotaged(BC_SABOTAGE_SHOW))
+		return 0;
 	old = override_creds(viewer->opener);
 	err = bc_dir_view(group, view);
 	revert_creds(old);
@@ -570,7 +576,7 @@ void bc_netlink_end_lost(void)
 {
 	struct listener *l, *next;
 
-	if (!READ_ONCE(nr_subscriptions))
+	if (!READ_ONCE(nr_subscriptions) || bc_sabotaged(BC_SABOTAGE_ENDLESS))
 		return;
 	guard(mutex)(&listeners_mutex);
 	list_for_each_entry_safe(l, next, &listeners, node)

@@ -35,6 +35,8 @@ enum bc_sabotage {
 	BC_SABOTAGE_USED,		/* a refused move counts as use */
 	BC_SABOTAGE_LEFTOVER,		/* the group of a failed clone stays */
 	BC_SABOTAGE_LOST,		/* lost events are not counted */
+	BC_SABOTAGE_ENDLESS,		/* a subscription whose end was lost stays */
+	BC_SABOTAGE_SHOW,		/* over netlink, everybody may see everything */
 	BC_SABOTAGE_TOLD,		/* every refusal is logged */
 	BC_SABOTAGE_RUNTIME,		/* groups above do not learn of run time */
 	BC_SABOTAGE_NARROW,		/* sets of CPUs and nodes restrict nobody */

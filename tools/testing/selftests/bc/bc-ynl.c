@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's own netlink client, generated from our specification: prints what is dumped,
- * or the events of a subtree. For test_netlink.
+ * The kernel's own netlink client, generated from our specification: prints a group, what
+ * is dumped, or the events of a subtree. For test_netlink.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +28,34 @@ static void print_counter(const struct beancounters_counter *c)
 	       c->_present.failcnt ? (long long)c->failcnt : -1);
 }
 
+static void print_group(const struct beancounters_group_get_rsp *group)
+{
+	printf("%u %llu %s", group->hierarchy, (unsigned long long)group->group_id,
+	       group->group_path);
+	for (unsigned int i = 0; i < group->n_counter; i++)
+		print_counter(&group->counter[i]);
+	putchar('\n');
+}
+
+static int get(struct ynl_sock *ys, const char *path)
+{
+	struct beancounters_group_get_req *req = beancounters_group_get_req_alloc();
+	struct beancounters_group_get_rsp *group;
+
+	beancounters_group_get_req_set_group_path(req, path);
+	group = beancounters_group_get(ys, req);
+	beancounters_group_get_req_free(req);
+	if (!group)
+		return fail(ys);
+	print_group(group);
+	beancounters_group_get_rsp_free(group);
+	return 0;
+}
+
 static int dump(struct ynl_sock *ys, const char *path)
 {
 	struct beancounters_group_get_req_dump *req;
-	struct beancounters_group_get_rsp_list *list;
+	struct beancounters_group_get_list *list;
 
 	req = beancounters_group_get_req_dump_alloc();
 	if (path)
@@ -40,14 +64,9 @@ static int dump(struct ynl_sock *ys, const char *path)
 	beancounters_group_get_req_dump_free(req);
 	if (!list)
 		return fail(ys);
-	ynl_dump_foreach(list, group) {
-		printf("%u %llu %s", group->hierarchy, (unsigned long long)group->group_id,
-		       group->group_path);
-		for (unsigned int i = 0; i < group->n_counter; i++)
-			print_counter(&group->counter[i]);
-		putchar('\n');
-	}
-	beancounters_group_get_rsp_list_free(list);
+	ynl_dump_foreach(list, group)
+		print_group(group);
+	beancounters_group_get_list_free(list);
 	return 0;
 }
 
@@ -84,7 +103,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (argc < 2) {
-		fputs("usage: bc-ynl dump [PATH] | bc-ynl events PATH\n", stderr);
+		fputs("usage: bc-ynl get PATH | dump [PATH] | events PATH\n", stderr);
 		return 2;
 	}
 	ys = ynl_sock_create(&ynl_beancounters_family, &err);
@@ -94,6 +113,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "events") && argc == 3)
 		ret = events(ys, argv[2]);
+	else if (!strcmp(argv[1], "get") && argc == 3)
+		ret = get(ys, argv[2]);
 	else
 		ret = dump(ys, argv[2]);
 	ynl_sock_destroy(ys);

@@ -154,6 +154,7 @@ static inline int bc_parse_attrs(const char *p, size_t left,
 		case BC_A_LIMIT:
 		case BC_A_FAILCNT:
 		case BC_A_LOST:
+		case BC_A_REFUSED_AT:
 			good = bc_attr_num(&attr, 8, &a->num[i]);
 			break;
 		case BC_A_GROUP_PATH:

@@ -124,7 +124,10 @@ has "move: nobody" "there is no such process" ctl move $g 4000000
 has "delete: tasks" "it has 2 tasks" ctl delete $g
 has "explain PID" "sleep[$s1] is in /$g:" ctl explain $s1
 has "explain: full" "numtasks      2 of 2 (limit) in /$g, 0 left" ctl explain $s1
-has "explain: refused" "refused: 1 times by /$g" ctl explain $g
+has "explain: refused" "refused: 1 times by /$g, last at " ctl explain $g
+# Where the kernel's netlink is not, it is all in files.
+is "show: as in files" "$(unshare -n "$BCCTL" show -v --json $g)" "$(ctl show -v --json $g)"
+has "explain: as in files" "refused: 1 times by /$g" unshare -n "$BCCTL" explain $g
 has "explain: what helps" "more: bcctl set /$g numtasks=4" ctl explain $g
 has "show -q" "100% used, 1 refused" ctl show -q $g
 kill $s3
@@ -240,9 +243,10 @@ if start-stop-daemon -S -c 12345:12345 -x /bin/true 2>/dev/null; then
 fi
 
 # --- events -------------------------------------------------------------------
-# A receiver that does not read is told that it has missed some.
+# A receiver that does not read is told that it has missed some. Its buffer has room for a
+# few: that the group was made, and that somebody has moved there, are events, too.
 ctl create $g numfiles=0
-"$BCCTL" events -v -b 1 -e refused -g /$g >"$tmp/events" 2>"$tmp/ready" &
+"$BCCTL" events -v -b 16384 -e refused -g /$g >"$tmp/events" 2>"$tmp/ready" &
 pid=$!
 i=0
 while ! grep -qs ready "$tmp/ready" && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done
