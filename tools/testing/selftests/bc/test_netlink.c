@@ -1498,7 +1498,7 @@ TEST_F_TIMEOUT(bc, losses, 120)
 
 	/* A storm where nobody listens takes no room. */
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
-	EXPECT_EQ(0, run_in(self->dir, forks_refused, 3000));
+	EXPECT_EQ(0, run_in(self->dir, forks_refused, 1000));
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "max"));
 	check_sum(_metadata, &l, a, 0);
 	EXPECT_EQ(0, l.lost);
@@ -1516,20 +1516,56 @@ TEST_F_TIMEOUT(bc, losses, 120)
 	EXPECT_EQ(0, l2.overruns);
 
 	/* A queue that is too small, perhaps. */
-	EXPECT_EQ(0, run_in(b, forks_refused, 20000));
-	check_sum(_metadata, &l2, b, 20001);
+	EXPECT_EQ(0, run_in(b, forks_refused, 5000));
+	check_sum(_metadata, &l2, b, 5001);
 	EXPECT_EQ(0, l2.overruns);
 	close(l.fd);
 	close(l2.fd);
 }
 
+static int opens_refused(int n)
+{
+	while (n--) {
+		if (open("/dev/null", O_RDONLY) >= 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* More tasks than CPUs, so that who sends events gets late. */
+static int storm(const char *dir, pid_t pids[3])
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(bc_write(dir, "tasks", "0") || opens_refused(1000));
+		if (pids[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int storm_ends(const pid_t pids[3])
+{
+	int i, status, err = 0;
+
+	for (i = 0; i < 3; i++) {
+		if (waitpid(pids[i], &status, 0) != pids[i] || status)
+			err = -EIO;
+	}
+	return err;
+}
+
 static int removals_lost(void *arg)
 {
 	static struct listener l[16];
-	double end = bc_now() + 60;
-	int i, n = 0, err, status;
 	struct bc_event ev;
 	char b[96], g[96];
+	int i, n = 0, err;
+	pid_t pids[3];
+	double end;
 
 	snprintf(b, sizeof(b), "%s/b", (char *)arg);
 	snprintf(g, sizeof(g), "%s/g", (char *)arg);
@@ -1542,31 +1578,30 @@ static int removals_lost(void *arg)
 	l[15].fd = open_genl(&l[15].genl);
 	if (l[15].fd < 0)
 		return 102;
-	for (i = 0; i < 20; i++) {
-		pid_t pid;
-
+	for (i = 0; i < 4; i++) {
 		if (bc_mkdir(arg, "g"))
 			return 103;
 		/* That of the last round ends when all that was queued has been sent. */
+		end = bc_now() + 30;
 		do
 			err = subscribe_on(l[15].fd, &l[15].genl, group_path(g));
 		while (err == -ENOSPC && bc_now() < end);
 		if (err)
-			return 106;
-		pid = fork();
-		if (pid == 0)
-			_exit(bc_write(b, "tasks", "0") || forks_refused((void *)2000));
-		usleep(i * 5000);
-		if (bc_rmdir(arg, "g"))
 			return 104;
-		if (waitpid(pid, &status, 0) != pid || status)
+		if (storm(b, pids))
 			return 105;
+		usleep(200000 + i * 20000);
+		if (bc_rmdir(arg, "g"))
+			return 106;
+		if (storm_ends(pids))
+			return 107;
+		end = bc_now() + 30;
 		while (n + l[15].lost <= i && bc_now() < end) {
 			if (hear(&l[15], &ev, 100) > 0)
 				n += ev.cmd == BC_CMD_REMOVED;
 		}
 		if (n + l[15].lost != i + 1)
-			return 107;
+			return 108;
 	}
 	printf("# %d of %d removals were heard of\n", n, i);
 	return 0;
@@ -1581,7 +1616,7 @@ TEST_F_TIMEOUT(bc, end_is_lost, 300)
 	snprintf(b, sizeof(b), "%s/a/b", self->dir);
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(a, "b"));
-	ASSERT_EQ(0, bc_write(b, "numtasks/limit", "1"));
+	ASSERT_EQ(0, bc_write(b, "numfiles/limit", "0"));
 	ASSERT_EQ(0, give_away(a, USER));
 	ASSERT_EQ(0, give_away(b, USER));
 	EXPECT_EQ(0, run_in(a, removals_lost, (long)a));
