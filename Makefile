@@ -8,7 +8,7 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model bench stress stress-ng kernel vm initramfs check tree refresh apply packages clean
+.PHONY: help demo test model bench stress stress-ng profiles kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
@@ -18,6 +18,8 @@ help:
 	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
 	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
+	@echo "make profiles  what Debian's sshd, nginx, postgres and so on take; bcctl's profiles on them"
+	@echo "               PROFILES='...' are arguments of lab/profiles, which --help explains"
 	@echo
 	@echo 'make kernel    build $(kernel_dir)/bzImage'
 	@echo 'make vm        boot it and open a shell in the guest; ^D ends it'
@@ -57,7 +59,7 @@ initramfs: tree
 vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
-demo: export VARIANT = default
+demo profiles: export VARIANT = default
 check stress stress-ng: export VARIANT = debug
 stress-ng: SECONDS = 10
 
@@ -75,6 +77,9 @@ stress: kernel initramfs
 
 stress-ng: kernel initramfs
 	@lab/stress-ng $(SECONDS)
+
+profiles: kernel initramfs
+	@lab/profiles $(PROFILES)
 
 check: kernel
 	@lab/check
