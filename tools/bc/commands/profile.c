@@ -7,76 +7,106 @@
 
 /*
  * Limits that ordinary use does not reach, and what runs wild does. Those of memory are
- * only for kernels that have them. The numbers are estimates: what sshd, nginx, postgres,
- * a shell user and a container with systemd need has not been measured yet.
+ * only for kernels that have them.
+ *
+ * Beside a number is what Debian's services have held at most (lab/profiles): sshd with so
+ * many logins, nginx and postgres with so many clients; a user in tmux with vim, git and
+ * make -j4; a container with systemd, dbus, logind, cron, rsyslog, sshd (10), nginx (200)
+ * and postgres (10), one load after the other. It may be too high by 18, as CPUs keep credit
+ * (kmemsize, dcachesize: 256 KB). A number where there is none of them is an estimate.
  */
 static const struct {
 	const char *name, *summary, *text;
 } profiles[] = {
 	{
 		"small", "a service of a few processes, or a cron job",
-		"numtasks = 64          # a supervisor with some workers and helpers\n"
-		"numfiles = 900:1024    # as RLIMIT_NOFILE of one process; root has a reserve\n"
+		"numtasks = 96          # sshd 10: 40; postgres 10: 18; nginx 200: 3\n"
+		"numfiles = 1500:1600   # sshd 10: 630; postgres 10: 315; nginx 200: 234\n"
 		"numinotify = 8         # one a process that watches its configuration\n"
 		"numwatches = 1024      # a configuration tree, no source tree\n"
-		"numflock = 128         # pid files and a small database\n"
-		"numpty = 4             # it is no terminal server\n"
-		"numkeys = 32           # session keyrings of its processes\n"
-		"numsiginfo = 256       # timers and real-time signals: few use them\n"
-		"numtcpsock = 256       # clients at a time\n"
-		"numothersock = 256     # syslog, D-Bus, DNS: some a process\n"
+		"numflock = 128         # sshd 10: 18\n"
+		"numpty = 24            # sshd 10: 10, one a login\n"
+		"numkeys = 32           # sshd 10: 10, one a login\n"
+		"numsiginfo = 256       # sshd 10, postgres 10: 18\n"
+		"numtcpsock = 512       # nginx 200: 207\n"
+		"numothersock = 256     # sshd 10: 54\n"
+		"privvmpages = 128M     # postgres 10: 48 MB; sshd 10: 37; nginx 200: 4\n"
+		"lockedpages = 1M       # none of these locks any; an agent has keys\n"
+		"shmpages = 320M        # postgres 10: 154 MB, its buffers for the most part\n"
+		"kmemsize = 14M:16M     # sshd 10: 5.1 MB; postgres 10: 4.7; nginx 200: 0.4\n"
+		"dcachesize = 4M        # nginx 200: 0.2 MB; more is pruned\n"
 	},
 	{
 		"medium", "a web or mail server, an application with a thread pool",
-		"numtasks = 512         # worker processes, each with a pool of threads\n"
-		"numfiles = 7500:8K     # a socket and a file for each of some 2000 clients\n"
+		"numtasks = 512         # sshd 50: 157\n"
+		"numfiles = 7500:8K     # sshd 50: 2817; nginx 200: 234\n"
 		"numinotify = 64\n"
 		"numwatches = 16K       # a document tree\n"
-		"numflock = 2K          # mailboxes, sessions\n"
-		"numpty = 16\n"
-		"numkeys = 200          # as kernel.keys.maxkeys for a user\n"
-		"numsiginfo = 2K\n"
-		"numtcpsock = 4K        # clients, and connections to what is behind it\n"
-		"numothersock = 2K\n"
+		"numflock = 2K          # sshd 50: 18; mailboxes, sessions have more\n"
+		"numpty = 128           # sshd 50: 50, one a login\n"
+		"numkeys = 200          # sshd 50: 50, one a login\n"
+		"numsiginfo = 2K        # sshd 50: 18\n"
+		"numtcpsock = 4K        # nginx 200: 207; sshd 50: 63\n"
+		"numothersock = 2K      # sshd 50: 207\n"
+		"privvmpages = 1G       # sshd 50: 167 MB\n"
+		"lockedpages = 16M      # none of these locks any; some servers lock keys\n"
+		"shmpages = 512M        # postgres 10: 154 MB, its buffers for the most part\n"
+		"kmemsize = 136M:144M   # sshd 50: 22 MB; 512 tasks of 270 KB, as of postgres\n"
+		"dcachesize = 32M       # sshd 50: 0.5 MB; more is pruned\n"
 	},
 	{
 		"large", "a database or a proxy that has the machine nearly for itself",
-		"numtasks = 8K          # a process or thread for each connection\n"
-		"numfiles = 120K:128K   # two sockets for each of 32 K connections, and tables\n"
+		"numtasks = 8K          # postgres 200: 207, one a client\n"
+		"numfiles = 120K:128K   # postgres 200: 4221, 20 a client; nginx 1000: 1044\n"
 		"numinotify = 256\n"
 		"numwatches = 128K\n"
 		"numflock = 32K\n"
 		"numpty = 64\n"
 		"numkeys = 2K\n"
-		"numsiginfo = 16K\n"
-		"numtcpsock = 64K       # more than the ports of one address\n"
-		"numothersock = 16K\n"
+		"numsiginfo = 16K       # postgres 200: 52\n"
+		"numtcpsock = 64K       # nginx 1000: 1008; more than the ports of one address\n"
+		"numothersock = 16K     # postgres 200, nginx 1000: 18\n"
+		"privvmpages = 32G      # postgres 200: 643 MB; 8 K tasks of 3.2 MB, as there\n"
+		"lockedpages = 256M     # none of these locks any\n"
+		"shmpages = 8G          # postgres 200: 154 MB; a quarter of 32 GB is usual there\n"
+		"kmemsize = 2500M:2600M # postgres 200: 61 MB; 8 K tasks of 301 KB, as there\n"
+		"dcachesize = 256M      # nginx 1000: 0.9 MB; more is pruned\n"
 	},
 	{
 		"container", "a system container, with an init and a dozen of services",
-		"numtasks = 2K          # what systemd gives a user's slice, and a bit less\n"
-		"numfiles = 30K:32K     # a dozen of services, some as 'medium'\n"
-		"numinotify = 128       # systemd has some, each login and each service one\n"
-		"numwatches = 64K\n"
-		"numflock = 8K\n"
-		"numpty = 64            # logins, and what runs things in terminals\n"
-		"numkeys = 500          # each session and service has a keyring\n"
-		"numsiginfo = 8K\n"
-		"numtcpsock = 8K\n"
-		"numothersock = 8K      # D-Bus and the journal: some for each service\n"
+		"numtasks = 2K          # container: 63; what systemd gives a user's slice, and less\n"
+		"numfiles = 30K:32K     # container: 1224\n"
+		"numinotify = 128       # container: 10\n"
+		"numwatches = 64K       # container: 64; an application may watch a tree\n"
+		"numflock = 8K          # container: 18; mailboxes, packages\n"
+		"numpty = 64            # container: 10, one a login\n"
+		"numkeys = 500          # container: 1; others have one for each session and service\n"
+		"numsiginfo = 8K        # container: 27\n"
+		"numtcpsock = 8K        # container: 225, with 200 clients\n"
+		"numothersock = 8K      # container: 126\n"
+		"privvmpages = 6G       # container: 119 MB; 2 K tasks of 2.9 MB, as of postgres\n"
+		"lockedpages = 16M      # container: none\n"
+		"shmpages = 512M        # container: 144 MB, the buffers of postgres for the most part\n"
+		"kmemsize = 550M:580M   # container: 11 MB; 2 K tasks of 270 KB, as of postgres\n"
+		"dcachesize = 64M       # container: 1.4 MB; more is pruned\n"
 	},
 	{
 		"shell-user", "a person who logs in, compiles, and runs an editor",
-		"numtasks = 400         # make -j, an editor, a browser; a fork bomb is over here\n"
-		"numfiles = 15K:16K     # each of these processes has 3 to 40\n"
-		"numinotify = 64        # an editor, a file manager, tail -f\n"
-		"numwatches = 64K       # an editor watches a source tree\n"
-		"numflock = 1K\n"
-		"numpty = 32            # terminals, tmux, screen\n"
-		"numkeys = 200          # as kernel.keys.maxkeys for a user\n"
-		"numsiginfo = 1K\n"
-		"numtcpsock = 512\n"
-		"numothersock = 1K\n"
+		"numtasks = 400         # user: 21; a browser, make -j; a fork bomb is over here\n"
+		"numfiles = 15K:16K     # user: 297; 400 tasks with 3 to 40 each\n"
+		"numinotify = 64        # user: 1, tail -f; an editor, a file manager\n"
+		"numwatches = 64K       # user: 1; an editor may watch a source tree\n"
+		"numflock = 1K          # user: 9\n"
+		"numpty = 32            # user: 5, tmux with four windows\n"
+		"numkeys = 200          # user: 1; as kernel.keys.maxkeys\n"
+		"numsiginfo = 1K        # user: 26\n"
+		"numtcpsock = 512       # user: 0; a browser\n"
+		"numothersock = 1K      # user: 18\n"
+		"privvmpages = 4G       # user: 119 MB; a browser\n"
+		"lockedpages = 64M      # user: none; RLIMIT_MEMLOCK is 8 MB for a process\n"
+		"shmpages = 512M        # user: 0.8 MB; a browser, /dev/shm\n"
+		"kmemsize = 104M:112M   # user: 2.3 MB; 400 tasks of 270 KB, as of postgres\n"
+		"dcachesize = 64M       # user: 0.4 MB; a large tree; more is pruned\n"
 	},
 };
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # A directory tree that looks like configfs and /proc, for tests/run and for whoever wants
-# to look at bcctl without a kernel. To be sourced; make_tree DIR.
+# to look at bcctl without a kernel. To be sourced; make_tree DIR [CONTROLLER...], with
+# controllers that are not in all kernels.
 
 make_tree()
 {
-	local dir=$1 c f
+	local dir=$1 c f unit
+	shift
 	local controllers="numtasks numfiles numinotify numwatches numflock numpty numkeys \
-numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing"
+numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing${*:+ $*}"
 
 	mkdir -p "$dir/config/bc" "$dir/config/bc_hierarchies" "$dir/proc/sys/kernel/random"
 	mkdir -p "$dir/proc/self"
@@ -22,7 +24,7 @@ numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing"
 	for c in $controllers; do
 		mkdir "$dir/config/bc/$c"
 		case $c in
-		num*|newthing)
+		num*|newthing|*pages|*size)
 			echo max >"$dir/config/bc/$c/limit"
 			echo max >"$dir/config/bc/$c/barrier"
 			echo 0 >"$dir/config/bc/$c/failcnt"
@@ -41,7 +43,14 @@ numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing"
 		printf '#hierarchy\tname\tgroups\tcontrollers\n'
 		printf '0\tbc\t1\t%s\n' "$(echo $controllers | tr ' ' ,)"
 		printf '#controller\thierarchy\n'
-		printf '%s\t0\n' $controllers
+		for c in $controllers; do
+			unit=
+			case $c in
+			*pages) unit=pages ;;
+			*size) unit=bytes ;;
+			esac
+			printf '%s\t0%s\n' "$c" "${unit:+	$unit}"
+		done
 		printf '#css_groups\t0\n'
 	} >"$dir/proc/beancounters"
 	export BC_CONFIGFS=$dir/config BC_PROC=$dir/proc BC_STATE=$dir BC_PROFILES=$dir/profiles

@@ -321,7 +321,7 @@ result $? "export: ubc, numproc of the root"
 has "top" "/$g" ctl top -b -n 1
 ctl profile apply small $g
 result $? "profile apply"
-is "profile apply" "900:1024" "$(pair $g numfiles)"
+is "profile apply" "1500:1600" "$(pair $g numfiles)"
 
 # The kernel's log tells when it was first, if there is room for one more line there.
 sh -c "echo 0 >$bc/$g/tasks; ulimit -n 2000; exec 3</dev/null"
