@@ -1245,7 +1245,7 @@ int bc_dir_view(struct bc_group *group, struct bc_view *view)
 	if (!err && dentry_permission(dentry, MAY_READ))
 		view->list = false;
 	for (id = 0; !err && id < BC_NR_CONTROLLERS; id++) {
-		if (group->css[id] && !bc_controllers[id]->attrs)
+		if (view->files[id] && group->css[id] && !bc_controllers[id]->attrs)
 			view->files[id] &= readable_files(dentry, bc_controllers[id]);
 	}
 	dput(dentry);

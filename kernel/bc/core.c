@@ -1732,6 +1732,7 @@ int bc_hierarchy_kill(struct bc_hierarchy *h)
 		return err;
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
 	groups_changed(h);
+	bc_event_remove_root(&h->root);
 	h->root.dead = true;
 	h->root.item = NULL;
 	bc_hierarchies[h->id] = NULL;

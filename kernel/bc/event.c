@@ -285,6 +285,20 @@ void bc_event_remove(struct bc_group *group)
 	queue_group_event(BC_CMD_REMOVED, group, current);
 }
 
+/**
+ * bc_event_remove_root - a hierarchy was removed, and its root with it
+ * @root: the root
+ *
+ * That is no event, but for who has subscribed to it, and is to learn that it has ended.
+ *
+ * Context: Process context, under bc_mutex.
+ */
+void bc_event_remove_root(struct bc_group *root)
+{
+	if (READ_ONCE(root->watchers))
+		queue_group_event(BC_CMD_REMOVED, root, current);
+}
+
 static void __maybe_unused bc_group_counters(struct bc_group *group, char *buf,
 					     size_t size)
 {

@@ -64,6 +64,7 @@ void bc_event_refused(const struct bc_refusal *refusal);
 void bc_event_attach(struct bc_group *group, struct task_struct *task);
 void bc_event_create(struct bc_group *group);
 void bc_event_remove(struct bc_group *group);
+void bc_event_remove_root(struct bc_group *root);
 bool bc_event_none_queued(void);
 
 /* netlink.c */

@@ -84,12 +84,14 @@ struct listener {
  * @group: the group, with a reference
  * @viewer: whose it is
  * @lost: so many of the group's @events_lost are known
+ * @privileged: is one too many, of somebody who may; does not count
  */
 struct subscription {
 	struct list_head	node;
 	struct bc_group		*group;
 	struct viewer		viewer;
 	unsigned long		lost;
+	bool			privileged;
 };
 
 static DEFINE_MUTEX(listeners_mutex);
@@ -141,15 +143,13 @@ static int viewer_may(const struct viewer *viewer, int (*may)(struct bc_group *g
 	return err;
 }
 
-/* What both see of a group. */
-static int viewer_view(const struct viewer *viewer, struct bc_group *group,
-		       struct bc_view *view)
+/* What both see of a group, of what is in @view. */
+static int viewer_restrict(const struct viewer *viewer, struct bc_group *group,
+			   struct bc_view *view)
 {
 	const struct cred *old;
 	int err;
 
-	view->list = true;
-	memset(view->files, 0xff, sizeof(view->files));
 	if (bc_sabotaged(BC_SABOTAGE_SHOW))
 		return 0;
 	old = override_creds(viewer->opener);
@@ -161,6 +161,14 @@ static int viewer_view(const struct viewer *viewer, struct bc_group *group,
 	err = bc_dir_view(group, view);
 	revert_creds(old);
 	return err;
+}
+
+static int viewer_view(const struct viewer *viewer, struct bc_group *group,
+		       struct bc_view *view)
+{
+	view->list = true;
+	memset(view->files, 0xff, sizeof(view->files));
+	return viewer_restrict(viewer, group, view);
 }
 
 /*
@@ -439,6 +447,17 @@ static void drop_listener(struct listener *l)
 	l->sk = NULL;
 }
 
+/* It has no subscription any more. */
+static void end_listener(struct listener *l)
+{
+	/* Nobody else is going to say so; as if there had been no room. */
+	if (l->sk && l->unsent) {
+		WRITE_ONCE(l->sk->sk_err, ENOBUFS);
+		sk_error_report(l->sk);
+	}
+	drop_listener(l);
+}
+
 static struct subscription *find_subscription(struct listener *l, struct bc_group *group)
 {
 	struct subscription *sub;
@@ -457,16 +476,18 @@ static struct subscription *find_subscription(struct listener *l, struct bc_grou
 static unsigned int visible_files(const struct subscription *sub,
 				  const struct bc_event *event)
 {
-	struct bc_view view;
+	struct bc_view view = { };
 	int id = 0, err;
 
 	if (!event->refuser || bc_group_is_below(event->refuser, sub->group))
 		return ~0;
 	while (bc_controllers[id] != event->controller)
 		id++;
+	/* There may be a storm of these: the others do not matter. */
+	view.files[id] = 0xff;
 	bc_lock();
 	err = viewer_may(&sub->viewer, bc_dir_may_enter, event->refuser);
-	err = err ?: viewer_view(&sub->viewer, event->refuser, &view);
+	err = err ?: viewer_restrict(&sub->viewer, event->refuser, &view);
 	bc_unlock();
 	return err ? 0 : view.files[id];
 }
@@ -488,7 +509,7 @@ static void send_to_listener(struct listener *l, const struct bc_event *event)
 	if (last)
 		drop(sub);
 	if (list_empty(&l->subs))
-		drop_listener(l);
+		end_listener(l);
 }
 
 static void send_to_listeners(const struct bc_event *event)
@@ -514,7 +535,8 @@ bool bc_netlink_send(const struct bc_event *event)
 
 	if (READ_ONCE(nr_subscriptions))
 		send_to_listeners(event);
-	if (!has_joined())
+	/* What becomes of hierarchies is for who has subscribed to one. */
+	if (!has_joined() || (event->cmd == BC_CMD_REMOVED && !event->group->parent))
 		return true;
 	skb = make_event(event, ~0);
 	if (!skb)
@@ -562,7 +584,7 @@ static void end_lost(struct listener *l)
 		drop(sub);
 	}
 	if (list_empty(&l->subs))
-		drop_listener(l);
+		end_listener(l);
 }
 
 /**
@@ -656,15 +678,23 @@ static struct bc_group *find_group(const struct viewer *viewer,
 
 static bool too_many(const struct subscription *sub)
 {
+	unsigned int users = 0, all = 0;
 	struct subscription *other;
-	unsigned int n = 0;
 	struct listener *l;
 
+	lockdep_assert_held(&listeners_mutex);
+
+	if (sub->privileged)
+		return false;
 	list_for_each_entry(l, &listeners, node) {
-		list_for_each_entry(other, &l->subs, node)
-			n += uid_eq(other->viewer.caller->uid, sub->viewer.caller->uid);
+		list_for_each_entry(other, &l->subs, node) {
+			if (other->privileged)
+				continue;
+			all++;
+			users += uid_eq(other->viewer.caller->uid, sub->viewer.caller->uid);
+		}
 	}
-	return n >= USER_SUBSCRIPTIONS || nr_subscriptions >= MAX_SUBSCRIPTIONS;
+	return users >= USER_SUBSCRIPTIONS || all >= MAX_SUBSCRIPTIONS;
 }
 
 static bool overlaps(const struct listener *l, struct bc_group *group)
@@ -740,7 +770,9 @@ int beancounters_nl_subscribe_doit(struct sk_buff *skb, struct genl_info *info)
 	sub->viewer = viewer_get(skb);
 
 	scoped_guard(mutex, &listeners_mutex) {
-		if (too_many(sub) && !netlink_capable(skb, CAP_SYS_ADMIN)) {
+		/* To ask is to use the privilege: only where it matters. */
+		sub->privileged = too_many(sub) && netlink_capable(skb, CAP_SYS_ADMIN);
+		if (too_many(sub)) {
 			NL_SET_ERR_MSG(info->extack, "there are too many subscriptions");
 			err = -ENOSPC;
 			break;
@@ -939,12 +971,18 @@ struct dump {
 	bool			down;
 };
 
+/* What the message of a group takes at least, with one counter. */
+static u32 group_size(struct bc_group *group)
+{
+	return MESSAGE_SIZE + COUNTER_SIZE + bc_group_path(group, NULL, 0);
+}
+
 /*
  * Put a group into @skb. -EMSGSIZE: there was no room for it, or for its counters from
  * ->next on. A message is given up for that only if there is one before it.
  */
-static int dump_group(struct sk_buff *skb, struct netlink_callback *cb,
-		      struct bc_group *group)
+static int __dump_group(struct sk_buff *skb, struct netlink_callback *cb,
+			struct bc_group *group)
 {
 	struct dump *d = (struct dump *)cb->ctx;
 	unsigned int id = d->next, n;
@@ -961,7 +999,6 @@ static int dump_group(struct sk_buff *skb, struct netlink_callback *cb,
 			  NLM_F_MULTI, BC_CMD_GROUP_GET);
 	if (!hdr)
 		return -EMSGSIZE;
-	genl_dump_check_consistent(cb, hdr);
 	if (put_group(skb, group)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
@@ -971,10 +1008,26 @@ static int dump_group(struct sk_buff *skb, struct netlink_callback *cb,
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
+	/* Not before: it says so once only, and the message might have been given up. */
+	genl_dump_check_consistent(cb, hdr);
 	genlmsg_end(skb, hdr);
 	d->down = view.list;
 	d->next = id < BC_NR_CONTROLLERS ? id : 0;
 	return d->next ? -EMSGSIZE : 0;
+}
+
+/*
+ * The same. It is the first one of the next message if there was no room for it, whatever
+ * little memory there is for that.
+ */
+static int dump_group(struct sk_buff *skb, struct netlink_callback *cb,
+		      struct bc_group *group)
+{
+	int err = __dump_group(skb, cb, group);
+
+	if (err)
+		cb->min_dump_alloc = max_t(u32, cb->min_dump_alloc, group_size(group));
+	return err;
 }
 
 static struct bc_group *dump_next(struct dump *d)
@@ -1038,12 +1091,8 @@ int beancounters_nl_group_get_start(struct netlink_callback *cb)
 	if (!IS_ERR(group)) {
 		bc_group_get(group);
 		d->top = group;
-		/*
-		 * The first message has to have room, whatever the reader's is. Those
-		 * of groups further down may need a larger one: -EMSGSIZE.
-		 */
-		cb->min_dump_alloc = MESSAGE_SIZE + COUNTER_SIZE +
-				     bc_group_path(group, NULL, 0);
+		/* A message has to have room, whatever the reader's is. */
+		cb->min_dump_alloc = group_size(group);
 	}
 	bc_unlock();
 	if (IS_ERR(group)) {

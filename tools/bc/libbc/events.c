@@ -18,6 +18,7 @@
  * @buf: what was received last, a datagram; libnl's to free
  * @pos: the next message in it
  * @left: how many bytes there are from there on
+ * @overrun: some were lost before anybody could be told
  */
 struct bc_events {
 	struct nl_sock *sk;
@@ -25,6 +26,7 @@ struct bc_events {
 	unsigned char *buf;
 	const char *pos;
 	size_t left;
+	bool overrun;
 };
 
 static unsigned int seen(struct nlattr **tb)
@@ -164,21 +166,67 @@ int bc_events_open(struct bc_events **events, int buffer)
 	return ret < 0 ? close_failed(events, nl_to_errno(ret)) : 0;
 }
 
+/* Events that have come before the answer. */
+static int keep(struct bc_events *e, const void *data, size_t len)
+{
+	unsigned char *buf = realloc(e->buf, e->left + NLMSG_ALIGN(len));
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf + e->left, data, len);
+	memset(buf + e->left + len, 0, NLMSG_ALIGN(len) - len);
+	e->buf = buf;
+	e->pos = (const char *)buf;
+	e->left += NLMSG_ALIGN(len);
+	return 0;
+}
+
+/* libnl would throw away what is no answer. */
+static int wait_for_answer(struct bc_events *e, unsigned int seq)
+{
+	struct sockaddr_nl from;
+	struct nlmsghdr *nlh;
+	unsigned char *data;
+	bool answered = false;
+	int ret, err = 0;
+
+	while (!answered && !err) {
+		errno = 0;
+		ret = nl_recv(e->sk, &from, &data, NULL);
+		if (ret == -NLE_INTR)
+			continue;
+		if (ret < 0 && errno == ENOBUFS) {
+			e->overrun = true;
+			continue;
+		}
+		if (ret <= 0)
+			return ret ? nl_to_errno(ret) : -EIO;
+		nlh = (struct nlmsghdr *)data;
+		if (!from.nl_pid && nlmsg_ok(nlh, ret)) {
+			answered = nlh->nlmsg_type == NLMSG_ERROR && nlh->nlmsg_seq == seq;
+			if (answered)
+				err = ((struct nlmsgerr *)nlmsg_data(nlh))->error;
+			else if (nlh->nlmsg_type == e->family)
+				err = keep(e, data, ret);
+		}
+		free(data);
+	}
+	return err;
+}
+
 static int subscribe(struct bc_events *e, unsigned int hierarchy, const char *path)
 {
 	struct nl_msg *msg = nl_request(e->family, BC_CMD_SUBSCRIBE, NLM_F_ACK, hierarchy,
 					path);
-	int ret, err = 0;
+	unsigned int seq;
+	int ret;
 
 	if (!msg)
 		return -ENOMEM;
-	nl_socket_modify_err_cb(e->sk, NL_CB_CUSTOM, nl_take_error, &err);
 	ret = nl_send_auto(e->sk, msg);
+	seq = nlmsg_hdr(msg)->nlmsg_seq;
 	nlmsg_free(msg);
-	if (ret >= 0)
-		ret = nl_wait_for_ack(e->sk);
-	nl_socket_modify_err_cb(e->sk, NL_CB_DEFAULT, NULL, NULL);
-	return err ?: ret < 0 ? nl_to_errno(ret) : 0;
+	return ret < 0 ? nl_to_errno(ret) : wait_for_answer(e, seq);
 }
 
 int bc_events_open_group(struct bc_events **events, unsigned int hierarchy,
@@ -218,6 +266,10 @@ int bc_events_next(struct bc_events *events, struct bc_event *event)
 			ret = bc_event_parse(events->family, &events->pos, &events->left, event);
 			if (ret)
 				return ret;
+		}
+		if (events->overrun) {
+			events->overrun = false;
+			return -ENOBUFS;
 		}
 		free(events->buf);
 		events->buf = NULL;

@@ -25,7 +25,7 @@ static long long amount(struct nlattr *a)
 	unsigned long long val = get_u64(a);
 
 	/* "max" is LONG_MAX, of whatever size that is in the kernel. */
-	return val >= LONG_MAX ? BC_MAX : (long long)val;
+	return val == LONG_MAX || val >= LLONG_MAX ? BC_MAX : (long long)val;
 }
 
 static void parse_counter(struct bc *bc, struct bc_fetched *f, struct nlattr *nest)
@@ -83,6 +83,10 @@ int bc_fetch_parse(struct bc *bc, unsigned int family, const void *data)
 	f = bc_fetched(bc, get_u32(tb[BC_A_HIERARCHY]), get_str(tb[BC_A_GROUP_PATH]), true);
 	if (!f)
 		return -ENOMEM;
+	/* Or it was removed meanwhile, and made again. */
+	if (f->told && f->id != get_u64(tb[BC_A_GROUP_ID]))
+		memset(f->counters, 0, bc->nr_controllers * sizeof(f->counters[0]));
+	f->told = true;
 	f->id = get_u64(tb[BC_A_GROUP_ID]);
 	nla_for_each_attr(a, head, len, left) {
 		if (nla_type(a) == BC_A_COUNTER)
@@ -108,10 +112,26 @@ static int interrupted(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+/* What has gone wrong in the middle is in the last message, which libnl does not look at. */
 static int take_end(struct nl_msg *msg, void *arg)
 {
-	(void)msg;
-	((struct fetching *)arg)->done = true;
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct fetching *fetch = arg;
+
+	if (nlh->nlmsg_type == NLMSG_DONE && nlmsg_datalen(nlh) >= (int)sizeof(int)) {
+		int err = *(int *)nlmsg_data(nlh);
+
+		fetch->err = fetch->err ?: err < 0 ? err : 0;
+	}
+	fetch->done = true;
+	return NL_STOP;
+}
+
+/* What the kernel says, before libnl has made another number of it. */
+static int take_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+{
+	(void)from;
+	*(int *)arg = err->error;
 	return NL_STOP;
 }
 
@@ -120,7 +140,7 @@ static int fetch(struct nl_sock *sk, struct fetching *fetch, struct nl_msg *msg)
 	int ret, err = 0;
 
 	nl_socket_set_msg_buf_size(sk, FETCH_BUF);
-	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, nl_take_error, &err);
+	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, take_error, &err);
 	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, take_message, fetch);
 	nl_socket_modify_cb(sk, NL_CB_DUMP_INTR, NL_CB_CUSTOM, interrupted, NULL);
 	nl_socket_modify_cb(sk, NL_CB_FINISH, NL_CB_CUSTOM, take_end, fetch);

@@ -31,12 +31,14 @@ struct bc {
  * @hierarchy: its number
  * @path: from the root of that
  * @id: as in the file
+ * @told: that is known
  * @counters: by number of the controller; what was not told has seen nothing
  */
 struct bc_fetched {
 	unsigned int hierarchy;
 	char *path;
 	unsigned long long id;
+	bool told;
 	struct bc_counter counters[];
 };
 

@@ -236,7 +236,8 @@ int bc_counter_read(struct bc_group *group, const struct bc_controller *c,
  * Get all counters of a group, or, with @below, of those below it, too, from the kernel in
  * one go. From then on, bc_counter_read() and bc_group_id() have what was got, and read no
  * file for that; what has come since, or was not got, they do read. What was got before is
- * forgotten. -EOPNOTSUPP: it can only be read in files (another place than the kernel's own,
+ * forgotten. A group is known by its path there: one that is removed, and made again, is the
+ * new one. -EOPNOTSUPP: it can only be read in files (another place than the kernel's own,
  * another network namespace, an old kernel); -EACCES, -ENOENT; -errno. A program that uses
  * this links with libnl-genl-3, see libbc.pc.
  */

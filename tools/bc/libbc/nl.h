@@ -77,14 +77,6 @@ static inline int nl_to_errno(int err)
 	}
 }
 
-/* What the kernel says, before libnl has made another number of it. */
-static inline int nl_take_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
-{
-	(void)from;
-	*(int *)arg = err->error;
-	return NL_STOP;
-}
-
 /* A socket, and the type of the family's messages; or NULL, and -errno. */
 static inline int nl_open(struct nl_sock **sk, unsigned int *family)
 {

@@ -1077,11 +1077,12 @@ struct listener {
 	unsigned int overruns;
 };
 
-static int subscribe_on(int fd, const struct bc_genl *genl, const char *path)
+static int subscribe_in(int fd, const struct bc_genl *genl, long hierarchy,
+			const char *path)
 {
 	static char a[16384];
 	int ret = bc_genl_send(fd, genl, BC_CMD_SUBSCRIBE, NLM_F_ACK, a,
-			       put_request(a, -1, path));
+			       put_request(a, hierarchy, path));
 
 	while (!ret) {
 		ret = bc_genl_recv(fd, buf, sizeof(buf), 0);
@@ -1092,6 +1093,11 @@ static int subscribe_on(int fd, const struct bc_genl *genl, const char *path)
 		ret = 0;
 	}
 	return ret;
+}
+
+static int subscribe_on(int fd, const struct bc_genl *genl, const char *path)
+{
+	return subscribe_in(fd, genl, -1, path);
 }
 
 static int listen_to(struct listener *l, const char *dir)
@@ -1521,6 +1527,51 @@ TEST_F_TIMEOUT(bc, losses, 120)
 	EXPECT_EQ(0, l2.overruns);
 	close(l.fd);
 	close(l2.fd);
+}
+
+/* So does one to a root, with its hierarchy; and nobody else hears of that. */
+TEST_F_TIMEOUT(bc, ends_with_the_hierarchy, 60)
+{
+	static struct listener l, all;
+	struct bc_event ev;
+	char dir[96];
+	long number;
+
+	if (access(BC_HIERARCHIES, F_OK))
+		SKIP(return, "no hierarchies in this kernel");
+	snprintf(dir, sizeof(dir), BC_HIERARCHIES "/netlink%d", getpid());
+	ASSERT_EQ(0, mkdir(dir, 0755));
+	ASSERT_EQ(0, bc_mkdir(dir, "only_here"));
+	for (number = 1; number < 16; number++) {
+		if (!get_group(number, "/only_here", &one))
+			break;
+		dump_free(&one);
+	}
+	dump_free(&one);
+	ASSERT_GT(16, number);
+	ASSERT_EQ(0, bc_rmdir(dir, "only_here"));
+
+	l.fd = open_genl(&l.genl);
+	ASSERT_LE(0, l.fd);
+	ASSERT_EQ(0, subscribe_in(l.fd, &l.genl, number, "/"));
+	all.fd = open_genl(&all.genl);
+	ASSERT_LE(0, all.fd);
+	ASSERT_EQ(0, bc_genl_join(all.fd, &all.genl));
+	ASSERT_EQ(0, rmdir(dir));
+	ASSERT_EQ(1, hear(&l, &ev, 5000));
+	EXPECT_EQ(BC_CMD_REMOVED, ev.cmd);
+	EXPECT_EQ(number, (long)ev.a.num[BC_A_HIERARCHY]);
+	EXPECT_STREQ("/", ev.a.str[BC_A_GROUP_PATH]);
+	/* It is over: another hierarchy with that number is none of ours. */
+	ASSERT_EQ(0, mkdir(dir, 0755));
+	ASSERT_EQ(0, bc_mkdir(dir, "a"));
+	EXPECT_EQ(0, hear(&l, &ev, 300));
+	ASSERT_EQ(0, bc_rmdir(dir, "a"));
+	ASSERT_EQ(0, rmdir(dir));
+	while (hear(&all, &ev, 300) > 0)
+		EXPECT_STRNE("/", ev.a.str[BC_A_GROUP_PATH]);
+	close(l.fd);
+	close(all.fd);
 }
 
 static int opens_refused(int n)
