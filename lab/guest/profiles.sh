@@ -104,15 +104,15 @@ web_load()
 	grep -q "^Failed requests: *0$" /tmp/ab && ! grep -q "^Non-2xx" /tmp/ab
 }
 
+# db_load CLIENTS N: each of them has N transactions, however long that takes here.
 db_load()
 {
-	runuser -u postgres -- pgbench -h 127.0.0.1 -n -c "$1" -j 2 -T "$2" bench \
+	runuser -u postgres -- pgbench -h 127.0.0.1 -n -c "$1" -j 2 -t "$2" bench \
 		>/tmp/pgbench 2>&1
 	local rc=$?
 	grep -E "^(number of (clients|trans|failed)|tps)" /tmp/pgbench | sed 's/^/#   /'
 	[ $rc = 0 ] || tail -n 3 /tmp/pgbench | sed 's/^/#   /'
-	# A host that is too busy for that has measured nothing.
-	[ $rc = 0 ] && ! grep -q "actually processed: 0$" /tmp/pgbench
+	[ $rc = 0 ] && grep -q "actually processed: $(($1 * $2))/" /tmp/pgbench
 }
 
 run_sshd()
@@ -136,7 +136,7 @@ run_postgres()
 		>/tmp/postgres.log 2>&1 &
 	within 120 listens 5432 &&
 		within 60 runuser -u postgres -- psql -h 127.0.0.1 -c 'select 1' &&
-		db_load "$1" 20
+		db_load "$1" 4
 }
 
 # Who works in tmux: two files in vim, a shell, a clone of a repository, a build in it.
@@ -185,7 +185,7 @@ run_container()
 	fi
 	nsenter -t "$(pgrep -o -x systemd)" -a -r systemctl --no-legend --plain list-units \
 		--state=running,failed --type=service | awk '{ print "#   " $1, $3, $4 }'
-	logins 22 10 && web_load 200 20 && db_load 10 20
+	logins 22 10 && web_load 200 20 && db_load 10 10
 }
 
 run_service()
