@@ -264,6 +264,34 @@ static inline void bc_reap(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* Fork, as often as @arg says; each has to be refused. For bc_in_child() and its like. */
+static inline int bc_forks_refused(void *arg)
+{
+	long n = (long)arg;
+
+	while (n--) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		if (pid > 0 || errno != EAGAIN)
+			return 1;
+	}
+	return 0;
+}
+
+/* The same with files. */
+static inline int bc_opens_refused(void *arg)
+{
+	long n = (long)arg;
+
+	while (n--) {
+		if (open("/dev/null", O_RDONLY) >= 0 || errno != ENFILE)
+			return 1;
+	}
+	return 0;
+}
+
 /* Wait until @pid is a zombie, and leave it one. */
 static inline void bc_wait_zombie(pid_t pid)
 {

@@ -206,33 +206,6 @@ static int run_in(const char *dir, int (*fn)(void *arg), void *arg, pid_t *pid)
 	return end_of(*pid);
 }
 
-/* @arg is how often. */
-static int forks_refused(void *arg)
-{
-	long n = (long)arg;
-
-	while (n--) {
-		pid_t pid = fork();
-
-		if (pid == 0)
-			_exit(0);
-		if (pid > 0 || errno != EAGAIN)
-			return 1;
-	}
-	return 0;
-}
-
-static int opens_refused(void *arg)
-{
-	long n = (long)arg;
-
-	while (n--) {
-		if (open("/dev/null", O_RDONLY) >= 0 || errno != ENFILE)
-			return 1;
-	}
-	return 0;
-}
-
 /* @arg files are fine, one more is not. */
 static int opens_and_one_more(void *arg)
 {
@@ -242,7 +215,7 @@ static int opens_and_one_more(void *arg)
 		if (open("/dev/null", O_RDONLY) < 0)
 			return 2;
 	}
-	return opens_refused((void *)1);
+	return bc_opens_refused((void *)1);
 }
 
 static int opens_without_capabilities(void *arg)
@@ -378,7 +351,7 @@ TEST_F_TIMEOUT(bc, refused_tasks, 60)
 
 	ASSERT_EQ(0, listen_to(&l, 1 << 20));
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
-	EXPECT_EQ(0, run_in(self->dir, forks_refused, (void *)3, &r.pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_forks_refused, (void *)3, &r.pid));
 	for (r.failcnt = 1; r.failcnt <= 3; r.failcnt++) {
 		ASSERT_EQ(0, hear_of(&l, &ev, self->dir, BC_CMD_REFUSED));
 		check_refused(_metadata, &ev, &r);
@@ -432,7 +405,7 @@ TEST_F_TIMEOUT(bc, refused_above, 60)
 
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
 	ASSERT_EQ(0, bc_write(leaf, "numtasks/limit", "10"));
-	EXPECT_EQ(0, run_in(leaf, forks_refused, (void *)1, &r.pid));
+	EXPECT_EQ(0, run_in(leaf, bc_forks_refused, (void *)1, &r.pid));
 	r.resource = "numtasks";
 	r.held = 1;
 	r.barrier = 1;
@@ -479,7 +452,7 @@ TEST_F_TIMEOUT(bc, refused_move, 60)
 
 static int forks_and_opens_refused(void *arg)
 {
-	return opens_and_one_more(arg) ?: forks_refused((void *)2);
+	return opens_and_one_more(arg) ?: bc_forks_refused((void *)2);
 }
 
 struct counters {
@@ -690,7 +663,7 @@ static void *thread_refused(void *arg)
 	prctl(PR_SET_NAME, "bc thread");
 	t->ret = bc_write(t->dir, "threads", "0");
 	if (!t->ret)
-		t->ret = forks_refused((void *)1);
+		t->ret = bc_forks_refused((void *)1);
 	return NULL;
 }
 
@@ -736,7 +709,7 @@ TEST_F_TIMEOUT(bc, pid_namespace, 60)
 	if (pid == 0) {
 		if (bc_write(self->dir, "tasks", "0"))
 			_exit(2);
-		_exit(forks_refused((void *)1));
+		_exit(bc_forks_refused((void *)1));
 	}
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
@@ -755,7 +728,7 @@ TEST_F_TIMEOUT(bc, two_listeners, 60)
 	ASSERT_EQ(0, listen_to(&l, 1 << 20));
 	ASSERT_EQ(0, listen_to(&l2, 1 << 20));
 	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "0"));
-	EXPECT_EQ(0, run_in(self->dir, opens_refused, (void *)5, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)5, &pid));
 	for (i = 1; i <= 5; i++) {
 		ASSERT_EQ(0, hear_of(&l, &ev, self->dir, BC_CMD_REFUSED));
 		EXPECT_EQ((unsigned int)i, ev.a.num[BC_A_FAILCNT]);
@@ -763,7 +736,7 @@ TEST_F_TIMEOUT(bc, two_listeners, 60)
 		EXPECT_EQ((unsigned int)i, ev.a.num[BC_A_FAILCNT]);
 	}
 	close(l.fd);
-	EXPECT_EQ(0, run_in(self->dir, opens_refused, (void *)1, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)1, &pid));
 	ASSERT_EQ(0, hear_of(&l2, &ev, self->dir, BC_CMD_REFUSED));
 	EXPECT_EQ(6, ev.a.num[BC_A_FAILCNT]);
 	close(l2.fd);
@@ -776,7 +749,7 @@ TEST_F_TIMEOUT(bc, nobody, 60)
 	pid_t pid;
 
 	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "0"));
-	EXPECT_EQ(0, run_in(self->dir, opens_refused, (void *)1000, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)1000, &pid));
 	EXPECT_EQ(1000, bc_get(self->dir, "numfiles/failcnt"));
 	EXPECT_EQ(0, bc_mkdir(self->dir, "a"));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
@@ -785,7 +758,7 @@ TEST_F_TIMEOUT(bc, nobody, 60)
 	EXPECT_EQ(0, hear_rest(&l, self->dir));
 	/* Nor are those counted as lost. */
 	EXPECT_EQ(0, l.lost);
-	EXPECT_EQ(0, run_in(self->dir, opens_refused, (void *)1, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)1, &pid));
 	ASSERT_EQ(0, hear_of(&l, &ev, self->dir, BC_CMD_REFUSED));
 	EXPECT_EQ(1001, ev.a.num[BC_A_FAILCNT]);
 	EXPECT_EQ(0, l.lost);
@@ -795,7 +768,7 @@ TEST_F_TIMEOUT(bc, nobody, 60)
 /* Refusals without end. */
 static int storm(void *arg)
 {
-	while (!opens_refused((void *)100))
+	while (!bc_opens_refused((void *)100))
 		;
 	return 1;
 }
@@ -912,12 +885,12 @@ static int finish(struct listener *l, const char *dir, struct account *a)
 
 static int twenty_thousand(void *arg)
 {
-	return opens_refused((void *)20000);
+	return bc_opens_refused((void *)20000);
 }
 
 static int five_thousand(void *arg)
 {
-	return opens_refused((void *)5000);
+	return bc_opens_refused((void *)5000);
 }
 
 /* Start @n children in @dir that all do @fn, and hear until all have ended. */
@@ -1014,7 +987,7 @@ TEST_F_TIMEOUT(bc, full_buffer, 60)
 
 	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "0"));
 	ASSERT_EQ(0, listen_to(&l, 4096));
-	EXPECT_EQ(0, run_in(self->dir, opens_refused, (void *)2000, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)2000, &pid));
 	EXPECT_EQ(2000, bc_get(self->dir, "numfiles/failcnt"));
 	while ((ret = hear(&l, &ev, 300)) > 0) {
 		if (is_below(&ev, self->dir))
@@ -1026,7 +999,7 @@ TEST_F_TIMEOUT(bc, full_buffer, 60)
 	EXPECT_EQ(0, a.disorder);
 	EXPECT_GE(2000, a.last);
 	before = a.heard;
-	EXPECT_EQ(0, run_in(self->dir, opens_refused, (void *)1, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)1, &pid));
 	ASSERT_EQ(0, hear_of(&l, &ev, self->dir, BC_CMD_REFUSED));
 	account_for(&ev, &a);
 	EXPECT_EQ(before + 1, a.heard);
@@ -1094,7 +1067,7 @@ TEST_F_TIMEOUT(bc, long_path, 60)
 	}
 	EXPECT_EQ(DEPTH, depth);
 
-	pid = start_stopped(forks_refused, (void *)1);
+	pid = start_stopped(bc_forks_refused, (void *)1);
 	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
 	fd = openat(dir[depth], "tasks", O_WRONLY | O_CLOEXEC);
 	EXPECT_LE(0, fd);
@@ -1210,7 +1183,7 @@ TEST_F_TIMEOUT(bc, tracepoints, 60)
 	EXPECT_EQ(0, bc_mkdir(self->dir, "a"));
 	snprintf(id, sizeof(id), "%ld", bc_get(group, "id"));
 	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
-	EXPECT_EQ(0, run_in(group, forks_refused, (void *)1, &pid));
+	EXPECT_EQ(0, run_in(group, bc_forks_refused, (void *)1, &pid));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 
 	bc_write(dir, "events/bc/enable", "0");
@@ -1282,10 +1255,10 @@ TEST_F_TIMEOUT(bc, log, 60)
 		ASSERT_EQ(0, bc_write(dir, "numfiles/limit", "0"));
 		ASSERT_LE(0, lseek(fd, 0, SEEK_END));
 		records[0] = '\0';
-		EXPECT_EQ(0, run_in(leaf, forks_refused, (void *)20, &pid));
-		EXPECT_EQ(0, run_in(leaf, opens_refused, (void *)20, &pid));
+		EXPECT_EQ(0, run_in(leaf, bc_forks_refused, (void *)20, &pid));
+		EXPECT_EQ(0, run_in(leaf, bc_opens_refused, (void *)20, &pid));
 		/* Another child of the same, which is not the first. */
-		EXPECT_EQ(0, run_in(dir, forks_refused, (void *)20, &pid));
+		EXPECT_EQ(0, run_in(dir, bc_forks_refused, (void *)20, &pid));
 		read_log(fd);
 		snprintf(text, sizeof(text), "bc: %s: numtasks limit 1 ",
 			 event_path(dir));
@@ -1373,7 +1346,7 @@ TEST_F_TIMEOUT(bc, tool, 60)
 	EXPECT_EQ(0, bc_mkdir(self->dir, "ab"));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "ab"));
 	EXPECT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
-	EXPECT_EQ(0, run_in(group, forks_refused, (void *)1, &pid));
+	EXPECT_EQ(0, run_in(group, bc_forks_refused, (void *)1, &pid));
 	snprintf(want, sizeof(want), "\"group_id\":%ld,\"group\":\"%s\",",
 		 bc_get(group, "id"), path);
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
@@ -1401,7 +1374,7 @@ TEST_F_TIMEOUT(bc, tool, 60)
 	ASSERT_EQ(0, start_tool(&t, 0, "-v", "-e", "refused",
 				"-r", "numtasks", NULL));
 	ASSERT_NE(NULL, fgets(line, sizeof(line), t.err));
-	EXPECT_EQ(0, run_in(self->dir, forks_refused, (void *)1, &pid));
+	EXPECT_EQ(0, run_in(self->dir, bc_forks_refused, (void *)1, &pid));
 	ASSERT_NE(NULL, fgets(line, sizeof(line), t.out));
 	path = event_path(self->dir);
 	snprintf(want, sizeof(want), "refused numtasks %s by %s: held 1 ",

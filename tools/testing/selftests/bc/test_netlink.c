@@ -782,23 +782,6 @@ TEST_F(bc, dump_takes_two_to_see)
 	EXPECT_EQ(EACCES, bc_in_child(dump_with_users_socket, &s));
 }
 
-#define MANY 50
-
-static int forks_refused(void *arg)
-{
-	long n = (long)arg;
-
-	while (n--) {
-		pid_t pid = fork();
-
-		if (pid == 0)
-			_exit(0);
-		if (pid > 0 || errno != EAGAIN)
-			return 1;
-	}
-	return 0;
-}
-
 struct in {
 	const char *dir;
 	int (*fn)(void *arg);
@@ -849,7 +832,7 @@ TEST_F(bc, refused_at)
 	dump_free(&one);
 
 	clock_gettime(CLOCK_BOOTTIME, &start);
-	ASSERT_EQ(0, run_in(a, forks_refused, 1));
+	ASSERT_EQ(0, run_in(a, bc_forks_refused, 1));
 	clock_gettime(CLOCK_BOOTTIME, &end);
 	ASSERT_EQ(0, get_group(-1, group_path(a), &one));
 	c = find_counter(&one.groups[0], "numtasks");
@@ -869,6 +852,8 @@ TEST_F(bc, refused_at)
 	ASSERT_EQ(0, chmod(path, 0));
 	EXPECT_EQ(0, bc_in_child(sees_refusal, (void *)group_path(a)));
 }
+
+#define MANY 50
 
 /* More than what goes into a message, into buffers of any size. */
 TEST_F_TIMEOUT(bc, many, 300)
@@ -1305,8 +1290,8 @@ TEST_F_TIMEOUT(bc, events_of_a_subtree, 120)
 	ASSERT_EQ(0, bc_mkdir(b, "y"));
 	ASSERT_EQ(0, bc_write(x, "numtasks/limit", "1"));
 	ASSERT_EQ(0, bc_write(b, "numtasks/limit", "1"));
-	EXPECT_EQ(0, run_in(x, forks_refused, 2));
-	EXPECT_EQ(0, run_in(y, forks_refused, 1));
+	EXPECT_EQ(0, run_in(x, bc_forks_refused, 2));
+	EXPECT_EQ(0, run_in(y, bc_forks_refused, 1));
 	ASSERT_EQ(0, bc_rmdir(a, "x"));
 
 	EXPECT_EQ(0, next_is(&la, BC_CMD_CREATED, x));
@@ -1393,7 +1378,7 @@ TEST_F_TIMEOUT(bc, refused_from_above, 60)
 		if (pid == 0)
 			_exit(hear_refusal_from_above(&ab));
 		ASSERT_EQ(1, read(fds[0], &c, 1));
-		EXPECT_EQ(0, run_in(a, forks_refused, 1));
+		EXPECT_EQ(0, run_in(a, bc_forks_refused, 1));
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_EQ(steps[i].seen, WEXITSTATUS(status));
 	}
@@ -1512,14 +1497,14 @@ TEST_F_TIMEOUT(bc, losses, 120)
 
 	/* A storm where nobody listens takes no room. */
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "1"));
-	EXPECT_EQ(0, run_in(self->dir, forks_refused, 1000));
+	EXPECT_EQ(0, run_in(self->dir, bc_forks_refused, 1000));
 	ASSERT_EQ(0, bc_write(self->dir, "numtasks/limit", "max"));
 	check_sum(_metadata, &l, a, 0);
 	EXPECT_EQ(0, l.lost);
 
 	/* Too small a buffer. The move is an event, too. */
 	ASSERT_EQ(0, setsockopt(l.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)));
-	EXPECT_EQ(0, run_in(a, forks_refused, 2000));
+	EXPECT_EQ(0, run_in(a, bc_forks_refused, 2000));
 	usleep(500000);
 	check_sum(_metadata, &l, a, 2001);
 	EXPECT_LT(0, l.overruns);
@@ -1530,7 +1515,7 @@ TEST_F_TIMEOUT(bc, losses, 120)
 	EXPECT_EQ(0, l2.overruns);
 
 	/* A queue that is too small, perhaps. */
-	EXPECT_EQ(0, run_in(b, forks_refused, 5000));
+	EXPECT_EQ(0, run_in(b, bc_forks_refused, 5000));
 	check_sum(_metadata, &l2, b, 5001);
 	EXPECT_EQ(0, l2.overruns);
 	close(l.fd);
@@ -1582,15 +1567,6 @@ TEST_F_TIMEOUT(bc, ends_with_the_hierarchy, 60)
 	close(all.fd);
 }
 
-static int opens_refused(int n)
-{
-	while (n--) {
-		if (open("/dev/null", O_RDONLY) >= 0)
-			return 1;
-	}
-	return 0;
-}
-
 /* More tasks than CPUs, so that who sends events gets late. */
 static int storm(const char *dir, pid_t pids[3])
 {
@@ -1599,7 +1575,7 @@ static int storm(const char *dir, pid_t pids[3])
 	for (i = 0; i < 3; i++) {
 		pids[i] = fork();
 		if (pids[i] == 0)
-			_exit(bc_write(dir, "tasks", "0") || opens_refused(1000));
+			_exit(bc_write(dir, "tasks", "0") || bc_opens_refused((void *)1000));
 		if (pids[i] < 0)
 			return -errno;
 	}
@@ -1703,7 +1679,7 @@ static void make_and_remove(const char *dir)
 	mkdir(dir, 0755);
 	bc_path(path, dir, "x");
 	mkdir(path, 0755);
-	run_in(dir, forks_refused, 1);
+	run_in(dir, bc_forks_refused, 1);
 	rmdir(path);
 	rmdir(dir);
 }
