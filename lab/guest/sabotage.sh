@@ -51,7 +51,7 @@ memberships	test_hierarchies	hier.independent
 release		test_release	release.last_exit
 used		test_release	release.refused
 leftover	test_clone	clone.refused_by_cgroup
-lost		test_events	bc.storm
+lost		test_events	bc.nobody_sends
 endless		test_netlink	bc.end_is_lost
 show		test_netlink	bc.dump_shows_what_files_show
 show		test_netlink	bc.who_may_subscribe
