@@ -242,9 +242,19 @@ static int scale_amount(unsigned long long val, unsigned int shift, enum bc_unit
 	return 0;
 }
 
-/* A decimal number, which may have a suffix, or a word for no limit. */
-static int parse_amount(const char *page, size_t count, enum bc_unit unit,
-			unsigned long *amount)
+/**
+ * bc_parse_amount - how much was written to a file
+ * @page: what was written: a decimal number, which may have a suffix, or a word for no
+ *	limit
+ * @count: how long that is
+ * @unit: what is counted
+ * @amount: becomes what it says
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -EINVAL, it is no amount; -ERANGE, there is no such amount; -ENOMEM.
+ */
+int bc_parse_amount(const char *page, size_t count, enum bc_unit unit,
+		    unsigned long *amount)
 {
 	unsigned long long val;
 	char *buf, *text, *last;
@@ -346,7 +356,7 @@ static ssize_t bc_res_barrier_store(struct config_item *item, const char *page,
 
 	if (is_root(dir))
 		return -EINVAL;
-	err = parse_amount(page, count, dir->controller->unit, &barrier);
+	err = bc_parse_amount(page, count, dir->controller->unit, &barrier);
 	if (!err)
 		err = bc_counter_set_barrier(dir_counter(dir), barrier);
 	return err ?: count;
@@ -366,7 +376,7 @@ static ssize_t bc_res_limit_store(struct config_item *item, const char *page,
 
 	if (is_root(dir))
 		return -EINVAL;
-	err = parse_amount(page, count, dir->controller->unit, &limit);
+	err = bc_parse_amount(page, count, dir->controller->unit, &limit);
 	if (err)
 		return err;
 	bc_counter_set_limit(dir_counter(dir), limit);
@@ -407,18 +417,41 @@ static struct configfs_item_operations bc_ctrl_dir_item_ops = {
 	.release	= bc_ctrl_dir_release,
 };
 
-static void __init init_ctrl_types(void)
+/* The files of a counter, and @more. NULL if there is no memory. */
+static struct configfs_attribute **__init add_attrs(struct configfs_attribute **more)
+{
+	struct configfs_attribute **attrs;
+	size_t n = 0;
+
+	while (more[n])
+		n++;
+	attrs = kcalloc(BC_NR_FILES + n + 1, sizeof(*attrs), GFP_KERNEL);
+	if (!attrs)
+		return NULL;
+	memcpy(attrs, bc_res_attrs, BC_NR_FILES * sizeof(*attrs));
+	memcpy(attrs + BC_NR_FILES, more, n * sizeof(*attrs));
+	return attrs;
+}
+
+static int __init init_ctrl_types(void)
 {
 	int i;
 
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		const struct bc_controller *controller = bc_controllers[i];
+
 		ctrl_types[i].ct_item_ops = &bc_ctrl_dir_item_ops;
-		ctrl_types[i].ct_attrs = bc_controllers[i]->attrs ?: bc_res_attrs;
+		ctrl_types[i].ct_attrs = controller->attrs ?: bc_res_attrs;
+		if (controller->more_attrs)
+			ctrl_types[i].ct_attrs = add_attrs(controller->more_attrs);
+		if (!ctrl_types[i].ct_attrs)
+			return -ENOMEM;
 		ctrl_types[i].ct_owner = THIS_MODULE;
 		root_ctrl_types[i] = ctrl_types[i];
-		if (bc_controllers[i]->root_attrs)
-			root_ctrl_types[i].ct_attrs = bc_controllers[i]->root_attrs;
+		if (controller->root_attrs)
+			root_ctrl_types[i].ct_attrs = controller->root_attrs;
 	}
+	return 0;
 }
 
 /*
@@ -1261,7 +1294,9 @@ static int __init bc_configfs_init(void)
 	if (err)
 		return err;
 
-	init_ctrl_types();
+	err = init_ctrl_types();
+	if (err)
+		return err;
 	config_group_init(root);
 	bc_default_hierarchy.root.item = &root->cg_item;
 	for (i = 0; i < BC_NR_CONTROLLERS; i++)

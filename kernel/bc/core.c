@@ -1498,7 +1498,8 @@ static void kill_group(struct bc_group *group)
 	group->hierarchy->nr_groups--;
 	groups_changed(group->hierarchy);
 	bc_event_remove(group);
-	group->dead = true;
+	/* Who charges for an address space that is left looks at it, under RCU. */
+	WRITE_ONCE(group->dead, true);
 	group->item = NULL;
 }
 

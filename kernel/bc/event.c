@@ -16,6 +16,8 @@
 #include <linux/init.h>
 #include <linux/kfifo.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/oom.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
@@ -150,6 +152,21 @@ static void log_first(const struct bc_event *event)
 		  (int)strlen(group), group);
 }
 
+static void log_oom(const struct bc_event *event)
+{
+	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL,
+				      DEFAULT_RATELIMIT_BURST);
+	char *refuser __free(kfree) = log_path(event->refuser);
+	char *group __free(kfree) = log_path(event->group);
+
+	if (!refuser || !group || !__ratelimit(&limit))
+		return;
+	pr_notice("bc: %*pE: out of memory, %s held %lu limit %lu: killed %*pE[%d] with %lu pages, group %*pE\n",
+		  (int)strlen(refuser), refuser, event->controller->name, event->held,
+		  event->limit, (int)strlen(event->comm), event->comm, event->pid,
+		  event->amount, (int)strlen(group), group);
+}
+
 static void send_work_fn(struct work_struct *work)
 {
 	unsigned long lost, unsent = 0;
@@ -165,6 +182,8 @@ static void send_work_fn(struct work_struct *work)
 			break;
 		if (event.first)
 			log_first(&event);
+		if (event.cmd == BC_CMD_OOM)
+			log_oom(&event);
 		if (!bc_netlink_send(&event))
 			unsent++;
 		put_groups(&event);
@@ -234,6 +253,40 @@ void bc_event_refused(const struct bc_refusal *refusal)
 	/* The line for the log is for the next one, then. */
 	if (!queued && event.first)
 		atomic_set(told, 0);
+}
+
+/**
+ * bc_event_oom - a process is about to be killed, as its group has no room
+ * @group: its group
+ * @top: the state of physpages of the group whose limit it was
+ * @victim: the process
+ *
+ * Context: Process context. The caller keeps both groups.
+ */
+void bc_event_oom(struct bc_group *group, struct bc_css *top, struct task_struct *victim)
+{
+	struct bc_counter *counter = &to_bc_resource(top)->counter;
+	struct bc_event event = {
+		.cmd		= BC_CMD_OOM,
+		.group		= group,
+		.refuser	= top->group,
+		.controller	= bc_controllers[top->id],
+		.held		= bc_counter_held(counter),
+		.barrier	= bc_counter_barrier(counter),
+		.limit		= bc_counter_limit(counter),
+		.failcnt	= bc_counter_failcnt(counter),
+	};
+	struct task_struct *t = find_lock_task_mm(victim);
+
+	if (t) {
+		event.amount = get_mm_counter(t->mm, MM_ANONPAGES);
+		task_unlock(t);
+	}
+	set_task(&event, victim);
+	trace_bc_oom(group, top->group, victim, event.held, event.limit);
+	bc_group_get(group);
+	bc_group_get(top->group);
+	queue_event(&event);
 }
 
 static void queue_group_event(enum bc_genl_cmd cmd, struct bc_group *group,

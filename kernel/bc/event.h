@@ -31,7 +31,7 @@ struct bc_refusal {
  * @cmd: as userspace calls it
  * @lost: so many were lost just before this one
  * @group: the group, with a reference
- * @refuser: likewise, for %BC_CMD_REFUSED
+ * @refuser: likewise, for %BC_CMD_REFUSED and %BC_CMD_OOM; else NULL
  * @controller: likewise; the other fields, up to @failcnt, too
  * @at_barrier: it was the barrier, not the limit
  * @first: it is one for the log
@@ -61,6 +61,7 @@ struct bc_event {
 };
 
 void bc_event_refused(const struct bc_refusal *refusal);
+void bc_event_oom(struct bc_group *group, struct bc_css *top, struct task_struct *victim);
 void bc_event_attach(struct bc_group *group, struct task_struct *task);
 void bc_event_create(struct bc_group *group);
 void bc_event_remove(struct bc_group *group);

@@ -43,18 +43,25 @@
 
 #include "../../mm/internal.h"
 #include "mm.h"
+#include "physpages.h"
 #include "sabotage.h"
 
 static const enum bc_controller_id resource_id[BC_NR_MM_RESOURCES] = {
 	[BC_MM_PRIVATE] = BC_ID_privvmpages,
 	[BC_MM_LOCKED] = BC_ID_lockedpages,
+	[BC_MM_ANON] = BC_ID_physpages,
 };
 
 static unsigned long pages_used(const struct mm_struct *mm, enum bc_mm_resource res)
 {
-	if (res == BC_MM_LOCKED)
+	switch (res) {
+	case BC_MM_PRIVATE:
+		return READ_ONCE(mm->data_vm) + READ_ONCE(mm->stack_vm);
+	case BC_MM_LOCKED:
 		return READ_ONCE(mm->locked_vm);
-	return READ_ONCE(mm->data_vm) + READ_ONCE(mm->stack_vm);
+	default:
+		return 0;
+	}
 }
 
 /* As vm_stat_account() has it. */
@@ -223,14 +230,27 @@ static void settle(struct mm_struct *mm, enum bc_mm_resource res)
 
 void __bc_mm_settle(struct mm_struct *mm)
 {
-	int res;
-
 	/* For writing, or the one who had it so is still there. */
 	mmap_assert_locked(mm);
-	for (res = 0; res < BC_NR_MM_RESOURCES; res++)
-		settle(mm, res);
+	settle(mm, BC_MM_PRIVATE);
+	settle(mm, BC_MM_LOCKED);
 }
 EXPORT_SYMBOL(__bc_mm_settle);
+
+/* Whom it is charged to from now on; a reference goes with it. */
+static void set_css(struct mm_struct *mm, enum bc_mm_resource res, struct bc_css *css)
+{
+	struct bc_mm_charge *charge = &mm->bc.charge[res];
+
+	lockdep_assert_held(&mm->bc.lock);
+
+	if (res == BC_MM_ANON && charge->css)
+		bc_physpages_remove_mm(charge->css, mm);
+	/* Pairs with settle(): what is charged is known. */
+	smp_store_release(&charge->css, css);
+	if (res == BC_MM_ANON && css)
+		bc_physpages_add_mm(css, mm);
+}
 
 /* From now on, who maps settles, so that what is there can be counted. */
 static void claim(struct mm_struct *mm)
@@ -303,8 +323,7 @@ static void end_move(struct mm_struct *mm, enum bc_mm_resource res)
 	mm->bc.moving[res] = false;
 	if (charge->to)
 		bc_css_get(charge->to);
-	/* Pairs with settle(): what is charged is known. */
-	smp_store_release(&charge->css, charge->to);
+	set_css(mm, res, charge->to);
 	charge->to = NULL;
 	if (from) {
 		uncharge_until(from, charge->stop, charge->pages);
@@ -414,11 +433,11 @@ static bool own(struct mm_struct *mm, struct task_struct *task, enum bc_mm_resou
 		return true;
 	spin_lock_irqsave(&mm->bc.lock, flags);
 	claim(mm);
-	charge->css = css;
+	set_css(mm, res, css);
 	ok = charge_more(charge, pages_used(mm, res), BC_BARRIER);
 	/* Or it would be charged by force while it is torn down. */
 	if (!ok)
-		charge->css = NULL;
+		set_css(mm, res, NULL);
 	disclaim(mm);
 	spin_unlock_irqrestore(&mm->bc.lock, flags);
 	if (!ok)
@@ -477,9 +496,12 @@ void __bc_mm_exit(struct mm_struct *mm)
 
 		if (is_charged(charge))
 			charge_less(charge, charge->pages);
-		if (charge->css)
-			bc_css_put(charge->css);
-		charge->css = NULL;
+		if (charge->css) {
+			struct bc_css *css = charge->css;
+
+			set_css(mm, res, NULL);
+			bc_css_put(css);
+		}
 		charge->to = NULL;
 		mm->bc.moving[res] = false;
 	}

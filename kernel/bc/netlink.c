@@ -264,7 +264,7 @@ static int put_event(struct sk_buff *skb, const struct bc_event *event,
 	    nla_put_u32(skb, BC_A_PID, event->pid) ||
 	    nla_put_string(skb, BC_A_COMM, event->comm))
 		return -EMSGSIZE;
-	if (event->cmd == BC_CMD_REFUSED)
+	if (event->refuser)
 		return put_refusal(skb, event, files);
 	if (event->cmd == BC_CMD_REMOVED)
 		return put_counters(skb, event->group);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beancounters: who has paid for a page of the kernel. The controller says what that
- * means, see kmemsize.c.
+ * Beancounters: who has paid for a page. The controllers say what that means, see
+ * kmemsize.c and physpages.c.
  *
- * What counts is what is allocated with __GFP_ACCOUNT, and the stacks of tasks, which the
- * kernel keeps and gives to the next task, so that fork and exit say whose they are.
+ * What counts as the kernel's is what is allocated with __GFP_ACCOUNT, and the stacks of
+ * tasks, which the kernel keeps and gives to the next task, so that fork and exit say whose
+ * they are. Anonymous memory has the same table, see physpages.c.
  *
  * Owners are in a table by page frame number, a word a page, as there is no room in struct
  * page: memory cgroups have the one word that there is. The word is the counter, and in
- * its lowest bits how many pages were charged together, as a power of two, in the word of
- * the first one. That is what is uncharged, whatever the order that they are freed with:
+ * its lowest bits how many pages were charged together, as a power of two, and what they
+ * were charged as, in the word of the first one. That is what is uncharged, whatever the order that they are freed with:
  * __free_pages() may find that somebody else still looks at the first page, and then frees
  * the others one by one.
  *
@@ -50,24 +51,16 @@
 
 static bool pages_enabled __ro_after_init = true;
 module_param_named(pages, pages_enabled, bool, 0444);
-MODULE_PARM_DESC(pages, "Count the kernel's pages (default: yes)");
+MODULE_PARM_DESC(pages, "Count pages (default: yes)");
 
 /* The words in a page of the table. */
 #define WORDS		(PAGE_SIZE / sizeof(unsigned long))
-
-/* In a word, beside the counter. */
-#define ORDER_MASK	15UL
 
 static DEFINE_MUTEX(owners_mutex);
 static struct vm_struct *owners_area;
 
 unsigned long *bc_page_owners __read_mostly;
 unsigned long bc_nr_page_owners __read_mostly;
-
-static struct bc_counter *owner_counter(unsigned long owner)
-{
-	return (struct bc_counter *)(owner & ~ORDER_MASK);
-}
 
 bool __bc_page_charge(struct page *page, gfp_t flags, unsigned int order)
 {
@@ -89,25 +82,36 @@ bool __bc_page_charge(struct page *page, gfp_t flags, unsigned int order)
 	counter = &to_bc_resource(css)->counter;
 	if (!credit_take(counter, n) && !bc_kmem_try_charge_pages(css, n, flags))
 		return false;
-	*owner = (unsigned long)counter | order;
+	WRITE_ONCE(*owner, (unsigned long)counter | order);
 	return true;
 }
 
 void __bc_page_uncharge(unsigned long *owner)
 {
 	unsigned long word = *owner;
+	unsigned int shift = word & BC_OWNER_ANON ? 0 : PAGE_SHIFT;
 
-	*owner = 0;
-	credit_uncharge(owner_counter(word), PAGE_SIZE << (word & ORDER_MASK));
+	WRITE_ONCE(*owner, 0);
+	credit_uncharge(bc_owner_counter(word), 1UL << shift << (word & BC_OWNER_ORDER));
 }
 
-void __bc_page_split(unsigned long *owner, unsigned int order)
+void __bc_page_split(unsigned long *owner, unsigned int order, unsigned int new_order)
 {
-	unsigned long word = *owner & ~ORDER_MASK;
+	unsigned long word = (*owner & ~BC_OWNER_ORDER) | new_order;
 	unsigned long i;
 
-	for (i = 0; i < 1UL << order; i++)
-		owner[i] = word;
+	for (i = 0; i < 1UL << order; i += 1UL << new_order)
+		WRITE_ONCE(owner[i], word);
+}
+
+void __bc_page_move(unsigned long *to, unsigned long *from)
+{
+	if (!to) {
+		__bc_page_uncharge(from);
+		return;
+	}
+	WRITE_ONCE(*to, *from);
+	WRITE_ONCE(*from, 0);
 }
 
 /* A page that the allocator can have, of the WORDS from @pfn on; or NULL. */
@@ -167,8 +171,8 @@ static int make_owners(void)
 	int err;
 
 	lockdep_assert_held(&owners_mutex);
-	BUILD_BUG_ON(__alignof__(struct bc_counter) <= ORDER_MASK);
-	BUILD_BUG_ON(MAX_PAGE_ORDER > ORDER_MASK);
+	BUILD_BUG_ON(__alignof__(struct bc_counter) <= BC_OWNER_MASK);
+	BUILD_BUG_ON(MAX_PAGE_ORDER > BC_OWNER_ORDER);
 
 	nr = round_up(nr, WORDS);
 	/* By this name it is in /proc/vmallocinfo. */

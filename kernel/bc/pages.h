@@ -2,9 +2,27 @@
 #ifndef _BC_PAGES_H
 #define _BC_PAGES_H
 
+#include <linux/bc/pages.h>
+
+struct bc_counter;
+
 #ifdef CONFIG_BC_PAGES
 
+/* In the word of an owner: how many pages, as a power of two; they are anonymous. */
+#define BC_OWNER_ORDER	15UL
+#define BC_OWNER_ANON	16UL
+#define BC_OWNER_MASK	31UL
+
 int bc_pages_enable(void);
+
+/**
+ * bc_owner_counter - which counter has paid
+ * @word: from the table of owners, not 0
+ */
+static inline struct bc_counter *bc_owner_counter(unsigned long word)
+{
+	return (struct bc_counter *)(word & ~BC_OWNER_MASK);
+}
 
 #else
 

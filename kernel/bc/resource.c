@@ -27,6 +27,25 @@
 #include "sabotage.h"
 
 /**
+ * bc_resource_init - make a counter in what a controller keeps for a group
+ * @res: in that, as its first member; all zero
+ * @controller: the controller
+ * @parent: the state one level up, NULL for the root
+ *
+ * Context: Process context. May sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int bc_resource_init(struct bc_resource *res, const struct bc_controller *controller,
+		     struct bc_css *parent)
+{
+	struct bc_counter *up = NULL;
+
+	if (parent && !parent->root)
+		up = &to_bc_resource(parent)->counter;
+	return bc_counter_init(&res->counter, up, controller->batch);
+}
+
+/**
  * bc_resource_alloc - make a group's counter, for a controller's css_alloc()
  * @controller: the controller
  * @parent: the state one level up, NULL for the root
@@ -39,7 +58,6 @@
 struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 				 struct bc_css *parent)
 {
-	struct bc_counter *up = NULL;
 	struct bc_resource *res;
 	int err;
 
@@ -47,9 +65,7 @@ struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 
-	if (parent && !parent->root)
-		up = &to_bc_resource(parent)->counter;
-	err = bc_counter_init(&res->counter, up, controller->batch);
+	err = bc_resource_init(res, controller, parent);
 	if (err) {
 		kfree(res);
 		return ERR_PTR(err);

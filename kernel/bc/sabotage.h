@@ -48,6 +48,8 @@ enum bc_sabotage {
 	BC_SABOTAGE_FAULT,		/* a page fault is refused memory */
 	BC_SABOTAGE_PRUNE,		/* nothing is pruned */
 	BC_SABOTAGE_FOREIGN,		/* anybody's cache is pruned */
+	BC_SABOTAGE_RECLAIM,		/* no page is reclaimed */
+	BC_SABOTAGE_BYSTANDER,		/* anybody may be killed for a group without room */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -43,6 +43,7 @@ BC_CONTROLLER(numothersock)
 #ifdef CONFIG_MMU
 BC_CONTROLLER(privvmpages)
 BC_CONTROLLER(lockedpages)
+BC_CONTROLLER(physpages)
 #endif
 
 #if defined(CONFIG_SHMEM) && defined(CONFIG_MMU)

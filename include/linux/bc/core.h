@@ -193,6 +193,7 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  * @attrs: the files in its directory, ended by NULL; their callbacks find the state
  *	with bc_item_css(). NULL: the files of a counter, and the state is a
  *	struct bc_resource, which bc_resource_alloc() and its like make and free.
+ * @more_attrs: files beside those of a counter, ended by NULL
  * @root_attrs: the files in its directory of a root; NULL: the same
  * @css_alloc: make the state for a new group. @parent is that of the group one
  *	level up, NULL for a root. Returns it or an ERR_PTR(). May sleep; bc_mutex is
@@ -239,6 +240,7 @@ struct bc_controller {
 	enum bc_unit	unit;
 	unsigned int	batch;
 	struct configfs_attribute	**attrs;
+	struct configfs_attribute	**more_attrs;
 	struct configfs_attribute	**root_attrs;
 	struct bc_css	*(*css_alloc)(const struct bc_controller *controller,
 				      struct bc_css *parent);
@@ -291,6 +293,8 @@ struct bc_css *bc_item_css(struct config_item *item);
 struct bc_group *bc_item_group(struct config_item *item);
 char *bc_copy_text(const char *page, size_t count, char **text);
 int bc_parse_bool(const char *page, size_t count, bool *val);
+int bc_parse_amount(const char *page, size_t count, enum bc_unit unit,
+		    unsigned long *amount);
 void *bc_line_start(struct seq_file *m, loff_t *pos);
 void *bc_line_next(struct seq_file *m, void *v, loff_t *pos);
 void bc_line_stop(struct seq_file *m, void *v);
@@ -441,6 +445,8 @@ static inline struct bc_resource *to_bc_resource(struct bc_css *css)
 	return container_of(css, struct bc_resource, css);
 }
 
+int bc_resource_init(struct bc_resource *res, const struct bc_controller *controller,
+		     struct bc_css *parent);
 struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 				 struct bc_css *parent);
 void bc_resource_offline(struct bc_css *css);

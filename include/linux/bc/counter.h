@@ -40,10 +40,10 @@
  *
  * The fields are private. @held, which every charge writes, has a cache line of
  * its own, and so has what is rarely written; what is only read comes last. The lowest
- * four bits of its address are for others to use, see pages.c.
+ * five bits of its address are for others to use, see pages.c.
  */
 struct bc_counter {
-	atomic_long_t		held __aligned(16);
+	atomic_long_t		held __aligned(32);
 
 	atomic_long_t		maxheld ____cacheline_aligned_in_smp;
 	atomic_long_t		minheld;

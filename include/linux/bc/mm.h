@@ -14,6 +14,7 @@
 #if defined(CONFIG_BEANCOUNTERS) && defined(CONFIG_MMU)
 
 #include <linux/jump_label_ratelimit.h>
+#include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -42,6 +43,7 @@ static inline void bc_mm_init(struct mm_struct *mm, const struct task_struct *ta
 {
 	mm->bc = (struct bc_mm){ .maker = task->signal };
 	spin_lock_init(&mm->bc.lock);
+	INIT_LIST_HEAD(&mm->bc.reclaim);
 }
 
 /**

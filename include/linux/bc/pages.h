@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Beancounters: how the kernel's pages are charged. kernel/bc/pages.c has the rules.
+ * Beancounters: how the kernel's pages are charged, and how all are uncharged.
+ * kernel/bc/pages.c has the rules.
  *
  * Without groups, all hooks are patched-out branches. Why that is right for uncharging as
  * well, see slab.h.
@@ -20,7 +21,8 @@ extern unsigned long bc_nr_page_owners;
 
 bool __bc_page_charge(struct page *page, gfp_t flags, unsigned int order);
 void __bc_page_uncharge(unsigned long *owner);
-void __bc_page_split(unsigned long *owner, unsigned int order);
+void __bc_page_split(unsigned long *owner, unsigned int order, unsigned int new_order);
+void __bc_page_move(unsigned long *to, unsigned long *from);
 
 /* Where the owner of a page is remembered; NULL: nowhere. */
 static __always_inline unsigned long *bc_page_owner(const struct page *page)
@@ -72,13 +74,15 @@ static __always_inline void bc_page_uncharge(struct page *page)
 }
 
 /**
- * bc_page_split - pages that were allocated together are going to be freed one by one
+ * bc_page_split - pages that were allocated together are going to be freed in parts
  * @page: the first one
  * @order: how many, as a power of two
+ * @new_order: how many together from now on, likewise
  *
  * Context: Any.
  */
-static __always_inline void bc_page_split(struct page *page, unsigned int order)
+static __always_inline void bc_page_split(struct page *page, unsigned int order,
+					  unsigned int new_order)
 {
 	unsigned long *owner;
 
@@ -86,7 +90,25 @@ static __always_inline void bc_page_split(struct page *page, unsigned int order)
 		return;
 	owner = bc_page_owner(page);
 	if (owner && unlikely(*owner))
-		__bc_page_split(owner, order);
+		__bc_page_split(owner, order, new_order);
+}
+
+/**
+ * bc_page_move - what was in some pages is in others now
+ * @to: the first one of these, for which nobody has paid
+ * @from: the first one of those
+ *
+ * Context: Any but NMI.
+ */
+static __always_inline void bc_page_move(struct page *to, struct page *from)
+{
+	unsigned long *owner;
+
+	if (!static_branch_unlikely(&bc_enabled_key.key))
+		return;
+	owner = bc_page_owner(from);
+	if (owner && unlikely(*owner))
+		__bc_page_move(bc_page_owner(to), owner);
 }
 
 /**
@@ -113,7 +135,10 @@ static inline bool bc_page_charge(struct page *page, gfp_t flags, unsigned int o
 
 static inline void bc_page_uncharge(struct page *page) { }
 
-static inline void bc_page_split(struct page *page, unsigned int order) { }
+static inline void bc_page_split(struct page *page, unsigned int order,
+				 unsigned int new_order) { }
+
+static inline void bc_page_move(struct page *to, struct page *from) { }
 
 static inline bool bc_page_may_refuse(gfp_t flags)
 {

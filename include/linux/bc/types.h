@@ -62,11 +62,14 @@ struct bc_charge {
  * enum bc_mm_resource - what is charged for an address space as a whole
  * @BC_MM_PRIVATE: private writable mappings, for privvmpages
  * @BC_MM_LOCKED: locked pages, for lockedpages
+ * @BC_MM_ANON: for physpages, which counts pages and not address spaces: nothing, but
+ *	it says who is charged
  * @BC_NR_MM_RESOURCES: how many there are
  */
 enum bc_mm_resource {
 	BC_MM_PRIVATE,
 	BC_MM_LOCKED,
+	BC_MM_ANON,
 	BC_NR_MM_RESOURCES
 };
 
@@ -91,6 +94,8 @@ struct bc_mm_charge {
  * @moving: a move is being decided, by resource
  * @maker: the process that made it, as long as it uses it: a name, no reference
  * @charge: by resource
+ * @reclaim: in the list of those that are reclaimed from, see physpages.c
+ * @cursor: where that goes on
  *
  * Use <linux/bc/mm.h>.
  */
@@ -101,6 +106,8 @@ struct bc_mm {
 	bool			moving[BC_NR_MM_RESOURCES];
 	const void		*maker;
 	struct bc_mm_charge	charge[BC_NR_MM_RESOURCES];
+	struct list_head	reclaim;
+	unsigned long		cursor;
 #endif
 };
 

@@ -94,6 +94,72 @@ TRACE_EVENT(bc_prune,
 		  __entry->objects, __entry->looked, __entry->waits)
 );
 
+TRACE_EVENT(bc_reclaim,
+
+	TP_PROTO(struct bc_group *group, unsigned long target, unsigned long freed,
+		 unsigned long looked),
+
+	TP_ARGS(group, target, freed, looked),
+
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(unsigned long, target)
+		__field(unsigned long, freed)
+		__field(unsigned long, looked)
+		__dynamic_array(char, path, bc_trace_path_size(group))
+	),
+
+	TP_fast_assign(
+		__entry->id = group->id;
+		__entry->target = target;
+		__entry->freed = freed;
+		__entry->looked = looked;
+		bc_group_path(group, __get_dynamic_array(path),
+			      __get_dynamic_array_len(path));
+	),
+
+	TP_printk("group=%s id=%llu target=%lu freed=%lu looked=%lu",
+		  __get_str(path), __entry->id, __entry->target, __entry->freed,
+		  __entry->looked)
+);
+
+TRACE_EVENT(bc_oom,
+
+	TP_PROTO(struct bc_group *group, struct bc_group *refuser,
+		 struct task_struct *victim, unsigned long held, unsigned long limit),
+
+	TP_ARGS(group, refuser, victim, held, limit),
+
+	TP_STRUCT__entry(
+		__field(u64, id)
+		__field(u64, refuser_id)
+		__field(unsigned long, held)
+		__field(unsigned long, limit)
+		__field(pid_t, pid)
+		__array(char, comm, TASK_COMM_LEN)
+		__dynamic_array(char, path, bc_trace_path_size(group))
+		__dynamic_array(char, refuser_path, bc_trace_path_size(refuser))
+	),
+
+	TP_fast_assign(
+		__entry->id = group->id;
+		__entry->refuser_id = refuser->id;
+		__entry->held = held;
+		__entry->limit = limit;
+		__entry->pid = task_pid_nr(victim);
+		memcpy(__entry->comm, victim->comm, TASK_COMM_LEN);
+		bc_group_path(group, __get_dynamic_array(path),
+			      __get_dynamic_array_len(path));
+		bc_group_path(refuser, __get_dynamic_array(refuser_path),
+			      __get_dynamic_array_len(refuser_path));
+	),
+
+	TP_printk("group=%s id=%llu no room in %s id=%llu held=%lu limit=%lu pid=%d comm=%s",
+		  __get_str(path), __entry->id, __get_str(refuser_path),
+		  __entry->refuser_id, __entry->held, __entry->limit, __entry->pid,
+		  __entry->comm)
+);
+
 TRACE_EVENT(bc_attach,
 
 	TP_PROTO(struct bc_group *group, struct task_struct *task),

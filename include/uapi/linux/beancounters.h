@@ -57,6 +57,7 @@ enum bc_genl_cmd {
 	BC_CMD_LOST,
 	BC_CMD_GROUP_GET,
 	BC_CMD_SUBSCRIBE,
+	BC_CMD_OOM,
 
 	__BC_CMD_MAX
 };

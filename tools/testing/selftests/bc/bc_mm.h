@@ -26,6 +26,8 @@ enum {
 	BC_CALL_TOUCH = -3,	/* write to a page: 0, or the process is gone */
 	BC_CALL_VFORK = -4,	/* the same as fork, in the same memory */
 	BC_CALL_STORM = -5,	/* map and unmap arg[0] pages until told otherwise */
+	BC_CALL_FILL = -6,	/* write to arg[1] pages from arg[0] on */
+	BC_CALL_CHECK = -7,	/* in how many of them is something else now? */
 };
 
 /**
@@ -79,6 +81,25 @@ static inline void bc_puppet_storm(int fd, size_t pages)
 	} while (!select(fd + 1, &set, NULL, NULL, &now));
 }
 
+/* What belongs into a page. */
+static inline void bc_puppet_fill(long addr, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++, addr += BC_PAGE)
+		__atomic_store_n((long *)addr, addr, __ATOMIC_RELAXED);
+}
+
+static inline long bc_puppet_check(long addr, size_t pages)
+{
+	long bad = 0;
+	size_t i;
+
+	for (i = 0; i < pages; i++, addr += BC_PAGE)
+		bad += __atomic_load_n((long *)addr, __ATOMIC_RELAXED) != addr;
+	return bad;
+}
+
 static inline void bc_puppet_fail(int fd, int n)
 {
 	char buf[16];
@@ -116,6 +137,13 @@ static long bc_puppet_do(int i, const struct bc_call *call)
 	case BC_CALL_TOUCH:
 		__atomic_store_n((char *)a[0], 1, __ATOMIC_RELAXED);
 		ret = 0;
+		break;
+	case BC_CALL_FILL:
+		bc_puppet_fill(a[0], a[1]);
+		ret = 0;
+		break;
+	case BC_CALL_CHECK:
+		ret = bc_puppet_check(a[0], a[1]);
 		break;
 	case BC_CALL_STORM:
 		bc_puppet_storm(bc_puppets[i].fd[1], a[0]);

@@ -527,10 +527,11 @@ static const char *bc_tear_down(const char *dir)
 	while (d && (de = readdir(d)) && !wrong) {
 		/*
 		 * What the kernel remembers of files stays; the group above gets it. And we may
-		 * have been in the group, and have memory of it. The tests of kmemsize look for
-		 * themselves.
+		 * have been in the group, and have memory of it. The tests of kmemsize and
+		 * physpages look for themselves.
 		 */
-		if (!strcmp(de->d_name, "dcachesize") || !strcmp(de->d_name, "kmemsize"))
+		if (!strcmp(de->d_name, "dcachesize") || !strcmp(de->d_name, "kmemsize") ||
+		    !strcmp(de->d_name, "physpages"))
 			continue;
 		snprintf(file, sizeof(file), "%s/held", de->d_name);
 		/* A child group, or a controller that counts nothing. */

@@ -68,7 +68,8 @@ TEST_F(bc, counts)
 	EXPECT_EQ(1, bc_get(self->dir, "debug/css_groups"));
 	/* Tasks hold no references, their memory holds one for each that it is charged to. */
 	EXPECT_EQ(2 + (bc_get(self->dir, "privvmpages/held") > 0) +
-		  (bc_get(self->dir, "lockedpages/held") >= 0),
+		  (bc_get(self->dir, "lockedpages/held") >= 0) +
+		  (bc_get(self->dir, "physpages/held") >= 0),
 		  bc_get(self->dir, "debug/bc_refcount"));
 	EXPECT_EQ(all + 1, bc_get(BC_ROOT, "debug/css_groups"));
 

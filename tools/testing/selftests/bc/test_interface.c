@@ -22,8 +22,8 @@ static const struct file_mode group_files[] = {
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
 	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "privvmpages",
-	"lockedpages", "shmpages", "kmemsize", "dcachesize", "cpuacct", "cpuset",
-	"nodeset", "debug", "numtickets",
+	"lockedpages", "physpages", "shmpages", "kmemsize", "dcachesize", "cpuacct",
+	"cpuset", "nodeset", "debug", "numtickets",
 };
 
 static const struct file_mode resource_files[] = {
@@ -33,6 +33,19 @@ static const struct file_mode resource_files[] = {
 	{ "barrier",	S_IFREG | 0644 },
 	{ "limit",	S_IFREG | 0644 },
 	{ "failcnt",	S_IFREG | 0444 },
+};
+
+/* A counter with more. */
+static const struct file_mode physpages_files[] = {
+	{ "held",	S_IFREG | 0444 },
+	{ "maxheld",	S_IFREG | 0644 },
+	{ "minheld",	S_IFREG | 0644 },
+	{ "barrier",	S_IFREG | 0644 },
+	{ "limit",	S_IFREG | 0644 },
+	{ "failcnt",	S_IFREG | 0444 },
+	{ "reclaim",	S_IFREG | 0200 },
+	{ "oom_group",	S_IFREG | 0644 },
+	{ "oom_kills",	S_IFREG | 0444 },
 };
 
 static const struct file_mode debug_files[] = {
@@ -107,6 +120,7 @@ static void check_controller(struct __test_metadata *_metadata, const char *dir,
 		size_t n, n_root;
 	} others[] = {
 #define OTHER(name, n) { #name, name##_files, n, ARRAY_SIZE(name##_files) }
+		OTHER(physpages, ARRAY_SIZE(physpages_files)),
 		OTHER(debug, ARRAY_SIZE(debug_files)),
 		OTHER(cpuacct, ARRAY_SIZE(cpuacct_files)),
 		OTHER(cpuset, ARRAY_SIZE(cpuset_files)),

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * physpages: what is charged and given back, reclaim, and who is killed.
+ *
+ * Swap is a RAM disk. The puppets' pages have their addresses in them, so that it can be
+ * seen that each comes back from there as it was.
+ */
+#include <linux/mman.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/swap.h>
+#include <sys/sysmacros.h>
+
+#include "bc_mm.h"
+
+#define HUGE (2UL << 20)
+#define HUGE_PAGES (HUGE / BC_PAGE)
+
+static const char *held = "physpages/held";
+static const char *maxheld = "physpages/maxheld";
+static const char *limit = "physpages/limit";
+static const char *barrier = "physpages/barrier";
+static const char *failcnt = "physpages/failcnt";
+static const char *kills = "physpages/oom_kills";
+
+static const char *disk = "/dev/ram0";
+
+FIXTURE(phys) {
+	char dir[64];
+	char a[80];
+	char b[80];
+	bool swap;
+};
+
+/* Let the kernel have a swap device of 48 MB. */
+static int swap_on(void)
+{
+	static union {
+		char page[BC_PAGE];
+		struct {
+			char boot[1024];
+			uint32_t version, last_page, nr_bad;
+		};
+	} header;
+	ssize_t ret;
+	int fd;
+
+	mknod(disk, S_IFBLK | 0600, makedev(1, 0));
+	fd = open(disk, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	header.version = 1;
+	header.last_page = (48 << 20) / BC_PAGE - 1;
+	memcpy(header.page + BC_PAGE - 10, "SWAPSPACE2", 10);
+	ret = pwrite(fd, header.page, BC_PAGE, 0);
+	fsync(fd);
+	close(fd);
+	if (ret != BC_PAGE)
+		return -EIO;
+	return swapon(disk, 0) ? -errno : 0;
+}
+
+/* So that the pages that it has to copy are not in our way. */
+static void warm_up(int i)
+{
+	long p = bc_puppet_map(i, 0, 4, BC_RW, MAP_PRIVATE);
+
+	bc_call(i, BC_CALL_FILL, p, 4);
+	bc_call(i, BC_CALL_CHECK, p, 4);
+	bc_call(i, SYS_munmap, p, 4 * BC_PAGE);
+}
+
+static int start_in(const char *dir, int i)
+{
+	int err = bc_puppet_start(i);
+
+	err = err ?: bc_write(dir, "tasks", "%d", bc_puppets[i].pid);
+	if (!err)
+		warm_up(i);
+	return err;
+}
+
+static void child(char *path, size_t size, const char *dir, const char *name)
+{
+	snprintf(path, size, "%s/%s", dir, name);
+}
+
+FIXTURE_SETUP(phys)
+{
+	if (bc_unavailable())
+		SKIP(return, "%s", bc_unavailable());
+	if (bc_get(BC_ROOT, "physpages") == -ENOENT)
+		SKIP(return, "no physpages in this kernel");
+	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
+	child(self->a, sizeof(self->a), self->dir, "a");
+	child(self->b, sizeof(self->b), self->dir, "b");
+	ASSERT_EQ(0, mkdir(self->a, 0755));
+	ASSERT_EQ(0, mkdir(self->b, 0755));
+	ASSERT_EQ(0, bc_puppets_init());
+	ASSERT_EQ(0, start_in(self->a, 0));
+}
+
+FIXTURE_TEARDOWN(phys)
+{
+	const char *wrong;
+
+	if (!self->dir[0])
+		return;
+	bc_puppets_kill();
+	if (self->swap)
+		EXPECT_EQ(0, swapoff(disk));
+	EXPECT_EQ(0, bc_settle(self->a, held, 0));
+	EXPECT_EQ(0, bc_settle(self->b, held, 0));
+	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	wrong = bc_tear_down(self->dir);
+	EXPECT_EQ(NULL, wrong) {
+		TH_LOG("%s", wrong);
+	}
+}
+
+/* What of @name a process has, in pages. */
+static long status(int i, const char *name)
+{
+	char path[32], line[128];
+	size_t len = strlen(name);
+	long kb = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", bc_puppets[i].pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, name, len) && line[len] == ':')
+			kb = strtol(line + len + 1, NULL, 10);
+	}
+	fclose(f);
+	return kb * 1024 / (long)BC_PAGE;
+}
+
+static long map_filled(int i, size_t pages)
+{
+	long p = bc_puppet_map(i, 0, pages, BC_RW, MAP_PRIVATE);
+
+	return p < 0 ? p : bc_call(i, BC_CALL_FILL, p, pages) ?: p;
+}
+
+TEST_F(phys, touch)
+{
+	long base = bc_get(self->a, held), p, q;
+
+	/* Mapped is not touched, and the page of zeroes is nobody's. */
+	p = bc_puppet_map(0, 0, 100, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(100, bc_call(0, BC_CALL_CHECK, p, 100));
+	EXPECT_EQ(base, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 60));
+	EXPECT_EQ(base + 60, bc_get(self->a, held));
+	EXPECT_EQ(base + 60, bc_get(self->dir, held));
+	/* Once. */
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 100));
+	EXPECT_EQ(base + 100, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 100));
+
+	EXPECT_EQ(0, bc_call(0, SYS_madvise, p, 20 * BC_PAGE, MADV_DONTNEED));
+	EXPECT_EQ(base + 80, bc_settle(self->a, held, base + 80));
+	/* A system call that touches it. */
+	EXPECT_EQ(0, bc_call(0, SYS_getcwd, p, 16) < 0);
+	EXPECT_EQ(base + 81, bc_get(self->a, held));
+	/* A move within the address space is none of ours. */
+	q = bc_call(0, SYS_mremap, p, 100 * BC_PAGE, 200 * BC_PAGE, MREMAP_MAYMOVE);
+	ASSERT_LT(0, q);
+	EXPECT_EQ(base + 81, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, q, 200 * BC_PAGE));
+	EXPECT_EQ(base, bc_settle(self->a, held, base));
+
+	/* Shared memory is in shmpages. */
+	p = bc_puppet_map(0, 0, 20, BC_RW, MAP_SHARED);
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 20));
+	EXPECT_EQ(base, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 20 * BC_PAGE));
+}
+
+TEST_F(phys, fork)
+{
+	long p = map_filled(0, 100), base = bc_get(self->a, held), val;
+
+	ASSERT_LT(0, p);
+	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 100));
+	val = bc_get(self->a, held);
+	/* Its stack, and not what they share. */
+	EXPECT_GT(base + 50, val);
+	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[1].pid));
+	val = bc_get(self->b, held);
+	EXPECT_EQ(0, bc_call(1, BC_CALL_FILL, p, 40));
+	/* Who writes pays; and may have written to its stack for the first time. */
+	EXPECT_LE(val + 40, bc_get(self->b, held));
+	EXPECT_GT(val + 60, bc_get(self->b, held));
+	/* The one who has paid has gone, and the others go on. */
+	bc_puppet_kill(0);
+	EXPECT_LE(60, bc_settle(self->a, held, 60));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 100));
+	EXPECT_EQ(0, bc_call(1, SYS_munmap, p, 100 * BC_PAGE));
+	EXPECT_GT(20, bc_settle(self->a, held, 0));
+}
+
+/* What was touched stays where it is, what comes is the new group's. */
+TEST_F(phys, move)
+{
+	long base = bc_get(self->a, held), p = map_filled(0, 50), q, val;
+
+	ASSERT_LT(0, p);
+	EXPECT_EQ(base + 50, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[0].pid));
+	EXPECT_EQ(base + 50, bc_get(self->a, held));
+	q = map_filled(0, 30);
+	ASSERT_LT(0, q);
+	EXPECT_EQ(base + 50, bc_get(self->a, held));
+	val = bc_get(self->b, held);
+	EXPECT_LE(30, val);
+	EXPECT_GT(40, val);
+	EXPECT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", bc_puppets[0].pid));
+	EXPECT_LT(0, map_filled(0, 30));
+	EXPECT_EQ(base + 50, bc_get(self->a, held));
+	EXPECT_EQ(val, bc_get(self->b, held));
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 50 * BC_PAGE));
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, q, 30 * BC_PAGE));
+	EXPECT_EQ(base, bc_settle(self->a, held, base));
+	EXPECT_EQ(val - 30, bc_settle(self->b, held, val - 30));
+}
+
+/* Without swap, who has too much is killed, and nobody else. */
+TEST_F_TIMEOUT(phys, kill, 60)
+{
+	long base = bc_get(self->a, held), p, q;
+
+	ASSERT_EQ(0, start_in(self->b, 1));
+	q = map_filled(1, 300);
+	ASSERT_LT(0, q);
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", base + 100));
+	p = map_filled(0, 100);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(base + 100, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_get(self->a, failcnt));
+	EXPECT_EQ(-EPIPE, map_filled(0, 1));
+	EXPECT_EQ(1, bc_get(self->a, kills));
+	EXPECT_EQ(1, bc_get(self->dir, kills));
+	EXPECT_EQ(0, bc_get(self->b, kills));
+	EXPECT_LT(0, bc_get(self->a, failcnt));
+	EXPECT_EQ(base + 100, bc_get(self->a, maxheld));
+	EXPECT_EQ(0, bc_settle(self->a, held, 0));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, q, 300));
+}
+
+/* The largest of the group whose limit it is, or of those below. */
+TEST_F_TIMEOUT(phys, kill_below, 60)
+{
+	long q;
+
+	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, bc_puppet_start(2));
+	q = map_filled(1, 300);
+	ASSERT_LT(0, q);
+	EXPECT_LT(0, map_filled(2, 1000));
+	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", bc_get(self->dir, held) + 50));
+	EXPECT_LT(0, map_filled(0, 100));
+	EXPECT_EQ(1, bc_get(self->dir, kills));
+	EXPECT_EQ(1, bc_get(self->b, kills));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_EQ(-EPIPE, bc_call(1, BC_CALL_CHECK, q, 1));
+	EXPECT_EQ(0, bc_call(2, SYS_getpid, 0) < 0);
+	EXPECT_LE(bc_get(self->dir, maxheld), bc_get(self->dir, limit));
+}
+
+TEST_F_TIMEOUT(phys, kill_all, 60)
+{
+	long p = map_filled(0, 10);
+
+	/* It is inherited. */
+	EXPECT_EQ(0, bc_get(self->a, "physpages/oom_group"));
+	EXPECT_EQ(0, bc_write(self->a, "physpages/oom_group", "1"));
+	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
+	child(self->b, sizeof(self->b), self->a, "c");
+	EXPECT_EQ(1, bc_get(self->b, "physpages/oom_group"));
+	EXPECT_EQ(-EINVAL, bc_write(self->a, "physpages/oom_group", "2"));
+	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "physpages/oom_group", "1"));
+	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, start_in(self->a, 2));
+	ASSERT_EQ(0, start_in(self->dir, 3));
+	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", bc_get(self->dir, held) + 50));
+	EXPECT_EQ(-EPIPE, map_filled(1, 100));
+	EXPECT_EQ(-EPIPE, bc_call(0, BC_CALL_CHECK, p, 1));
+	EXPECT_EQ(-EPIPE, bc_call(2, BC_CALL_CHECK, p, 1));
+	EXPECT_EQ(3, bc_get(self->a, kills));
+	EXPECT_EQ(1, bc_get(self->b, kills));
+	EXPECT_EQ(0, bc_call(3, SYS_getpid, 0) < 0);
+	EXPECT_EQ(0, bc_settle(self->b, held, 0));
+	EXPECT_EQ(0, rmdir(self->b));
+	child(self->b, sizeof(self->b), self->dir, "b");
+}
+
+/* With nobody to be killed, it goes on above the limit. */
+TEST_F_TIMEOUT(phys, nobody, 120)
+{
+	char path[32];
+	long p;
+
+	snprintf(path, sizeof(path), "/proc/%d", bc_puppets[0].pid);
+	ASSERT_EQ(0, bc_write(path, "oom_score_adj", "-1000"));
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 10));
+	p = map_filled(0, 14);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 14));
+	EXPECT_LT(bc_get(self->a, limit), bc_get(self->a, held));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_LT(0, bc_get(self->a, failcnt));
+}
+
+/* What is locked cannot be had back, and is no reason to go on for ever. */
+TEST_F_TIMEOUT(phys, locked, 120)
+{
+	long p = map_filled(0, 100);
+
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	EXPECT_EQ(0, bc_call(0, SYS_mlockall, MCL_CURRENT | MCL_FUTURE));
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 10));
+	EXPECT_EQ(-EPIPE, map_filled(0, 100));
+	EXPECT_EQ(1, bc_get(self->a, kills));
+	EXPECT_LT(0, p);
+}
+
+/* With swap, it is slower, and nothing else. */
+TEST_F_TIMEOUT(phys, reclaim, 120)
+{
+	long max = bc_get(self->a, held) + 200, p;
+
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	p = map_filled(0, 1000);
+	ASSERT_LT(0, p);
+	EXPECT_GE(max, bc_get(self->a, maxheld));
+	EXPECT_LE(700, status(0, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
+	EXPECT_GE(max, bc_get(self->a, maxheld));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_LT(0, bc_get(self->a, failcnt));
+	TH_LOG("%ld times at the limit", bc_get(self->a, failcnt));
+	/* More than the limit comes back with swapoff(2). */
+	self->swap = false;
+	EXPECT_EQ(0, swapoff(disk));
+	EXPECT_LE(1000, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_write(self->a, limit, "max"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
+}
+
+/* Pages that a fork shares, and the limit of a group above. */
+TEST_F_TIMEOUT(phys, reclaim_below, 120)
+{
+	long max, p, q;
+
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	p = map_filled(0, 400);
+	ASSERT_LT(0, p);
+	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
+	warm_up(1);
+	ASSERT_EQ(0, start_in(self->b, 2));
+	max = bc_get(self->dir, held) + 100;
+	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", max));
+	q = map_filled(2, 400);
+	ASSERT_LT(0, q);
+	EXPECT_GE(max, bc_get(self->dir, maxheld));
+	EXPECT_EQ(0, bc_get(self->dir, kills));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 400));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 400));
+	EXPECT_EQ(0, bc_call(2, BC_CALL_CHECK, q, 400));
+	EXPECT_GE(max, bc_get(self->dir, maxheld));
+}
+
+/* A group at its limit takes nothing of others, and nothing of the root. */
+TEST_F_TIMEOUT(phys, neighbour, 120)
+{
+	long p, q, r;
+
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, bc_puppet_start(2));
+	q = map_filled(1, 300);
+	r = map_filled(2, 300);
+	ASSERT_LT(0, q);
+	ASSERT_LT(0, r);
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 100));
+	p = map_filled(0, 600);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
+	EXPECT_LE(400, status(0, "VmSwap"));
+	EXPECT_EQ(0, status(1, "VmSwap"));
+	EXPECT_EQ(0, status(2, "VmSwap"));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+/* What a group has paid for, and nobody in it has mapped any more. */
+TEST_F_TIMEOUT(phys, moved_away, 120)
+{
+	long p = map_filled(0, 300);
+
+	ASSERT_LT(0, p);
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[0].pid));
+	ASSERT_EQ(0, start_in(self->a, 1));
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held)));
+	EXPECT_LT(0, map_filled(1, 50));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_LE(20, status(0, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 300));
+}
+
+TEST_F_TIMEOUT(phys, barrier, 120)
+{
+	long max, p;
+
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	max = bc_get(self->a, held) + 100;
+	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", max));
+	p = map_filled(0, 600);
+	ASSERT_LT(0, p);
+	/* A system call, and a look around on the way out of it. */
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
+	EXPECT_GE(max + 64, bc_get(self->a, maxheld));
+	EXPECT_GE(max + 1, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_get(self->a, failcnt));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+TEST_F_TIMEOUT(phys, on_demand, 60)
+{
+	long p = map_filled(0, 200), val = bc_get(self->a, held);
+
+	ASSERT_LT(0, p);
+	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "10"));
+	EXPECT_EQ(-EINVAL, bc_write(self->a, "physpages/reclaim", "x"));
+	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "physpages/reclaim", "10"));
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "40"));
+	EXPECT_GE(val - 40, bc_get(self->a, held));
+	EXPECT_LE(val - 110, bc_get(self->a, held));
+	/* From above, in bytes. */
+	val = bc_get(self->a, held);
+	EXPECT_EQ(0, bc_write(self->dir, "physpages/reclaim", "128K"));
+	EXPECT_GE(val - 32, bc_get(self->a, held));
+	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "1G"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 200));
+	/* What is in swap comes at no charge of others. */
+	EXPECT_EQ(-EACCES, bc_get(self->a, "physpages/reclaim"));
+}
+
+/* A system call is not refused, and what it takes is settled. */
+TEST_F_TIMEOUT(phys, system_call, 60)
+{
+	long max, p;
+
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	max = bc_get(self->a, held) + 50;
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	p = bc_puppet_map(0, 0, 200, BC_RW, MAP_PRIVATE | MAP_POPULATE);
+	ASSERT_LT(0, p);
+	EXPECT_LE(200, bc_get(self->a, maxheld));
+	EXPECT_GE(max, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 200));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+static long map_huge(int i, size_t n)
+{
+	long p = bc_puppet_map(i, 0, (n + 1) * HUGE_PAGES, BC_RW, MAP_PRIVATE);
+
+	if (p < 0)
+		return p;
+	p = (p + HUGE - 1) & ~(HUGE - 1);
+	return bc_call(i, SYS_madvise, p, n * HUGE, MADV_HUGEPAGE) ?: p;
+}
+
+TEST_F_TIMEOUT(phys, huge, 120)
+{
+	long base = bc_get(self->a, held), p;
+
+	p = map_huge(0, 2);
+	if (p == -EINVAL)
+		SKIP(return, "no huge pages");
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_call(0, BC_CALL_TOUCH, p));
+	if (bc_get(self->a, held) == base + 1)
+		SKIP(return, "no huge page to be had");
+	EXPECT_EQ(base + (long)HUGE_PAGES, bc_get(self->a, held));
+	/* In parts: what is left is small, and what is freed is given back. */
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, HUGE_PAGES));
+	ASSERT_EQ(0, swap_on());
+	self->swap = true;
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 100 * BC_PAGE));
+	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "1G"));
+	EXPECT_GE(base + 20, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p + 100 * BC_PAGE, HUGE_PAGES - 100));
+	EXPECT_LE((long)HUGE_PAGES - 100, bc_get(self->a, held));
+	/* There is no room for a whole one. */
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 100));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p + HUGE, 50));
+	EXPECT_EQ(0, bc_get(self->a, failcnt));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_GE(bc_get(self->a, limit), bc_get(self->a, maxheld));
+}
+
+TEST_HARNESS_MAIN
