@@ -25,6 +25,7 @@
 struct bc_hierarchy;
 struct config_item;
 struct configfs_attribute;
+struct module;
 struct seq_file;
 
 /**
@@ -263,13 +264,43 @@ struct bc_controller {
 #include <linux/bc/controllers.h>
 #undef BC_CONTROLLER
 
-extern const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS];
+extern const struct bc_controller *bc_controllers[BC_NR_CONTROLLERS];
 extern struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
 extern struct bc_hierarchy bc_default_hierarchy;
 extern struct bc_hierarchy *bc_hierarchies[BC_MAX_HIERARCHIES];
 extern struct rw_semaphore bc_hierarchies_rwsem;
 
 int bc_core_init(void);
+
+int __bc_register_controller(const struct bc_controller *controller,
+			     struct module *owner);
+void bc_unregister_controller(const struct bc_controller *controller);
+
+/**
+ * bc_register_controller - have a controller that is not in <linux/bc/controllers.h>
+ * @controller: the controller, without post_attach() and fork(); the caller's module is
+ *	kept while any group, or any hierarchy but the default one, is there
+ *
+ * From then on, groups can be made that have it: nothing that the module does later when
+ * it is loaded may fail.
+ *
+ * Context: Process context. May sleep.
+ * Return: its number, for what takes an enum bc_controller_id; or
+ * -EINVAL, it is not as it should be;
+ * -EEXIST, there is one of that name;
+ * -ENOSPC, there are %BC_NR_SLOTS of them;
+ * -EBUSY, there are groups, or hierarchies besides the default one;
+ * -ENOMEM.
+ */
+#define bc_register_controller(controller) \
+	__bc_register_controller(controller, THIS_MODULE)
+
+int bc_controller_prepare(const struct bc_controller *controller, struct bc_css **css);
+int bc_controller_add(const struct bc_controller *controller, struct module *owner,
+		      struct bc_css *css);
+struct bc_css *bc_controller_del(const struct bc_controller *controller);
+bool bc_controller_get(int id);
+void bc_controller_put(int id);
 
 struct bc_hierarchy *bc_hierarchy_create(const char *name);
 int bc_hierarchy_bind(struct bc_hierarchy *h, unsigned long controllers);
