@@ -879,6 +879,31 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	return 0;
 }
 
+/* Move one task, whoever asks, if it is in @from. */
+static int attach_one(struct bc_group *from, struct bc_group *group,
+		      struct task_struct *task)
+{
+	struct move move = { .group = group, .tset.task = task };
+	int err;
+
+	scoped_guard(mutex, &bc_mutex) {
+		if (group->dead)
+			return -ESTALE;
+		scoped_guard(rcu) {
+			if (bc_task_group(task, group->hierarchy) != from)
+				return -ESTALE;
+		}
+		if (!move_tasks(&move, &err))
+			return -ESRCH;
+		if (!err)
+			bc_event_attach(group, task);
+	}
+	/* One that is being created comes to bc_post_fork(). */
+	if (!err && task == current)
+		post_attach(group, task, false);
+	return err;
+}
+
 /**
  * bc_attach_down - move one task from the group where it is to one below, whoever asks
  * @group: the group
@@ -891,25 +916,20 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
  */
 int bc_attach_down(struct bc_group *group, struct task_struct *task)
 {
-	struct move move = { .group = group, .tset.task = task };
-	int err;
+	return attach_one(group->parent, group, task);
+}
 
-	scoped_guard(mutex, &bc_mutex) {
-		if (group->dead)
-			return -ESTALE;
-		scoped_guard(rcu) {
-			if (bc_task_group(task, group->hierarchy) != group->parent)
-				return -ESTALE;
-		}
-		if (!move_tasks(&move, &err))
-			return -ESRCH;
-		if (!err)
-			bc_event_attach(group, task);
-	}
-	/* One that is being created comes to bc_post_fork(). */
-	if (!err && task == current)
-		post_attach(group, task, false);
-	return err;
+/**
+ * bc_attach_up - undo bc_attach_down()
+ * @group: the group, no root
+ * @task: the task, as there
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ * Return: as bc_attach(); -ESTALE, it is not in @group any more.
+ */
+int bc_attach_up(struct bc_group *group, struct task_struct *task)
+{
+	return attach_one(group, group->parent, task);
 }
 
 /*
@@ -1773,6 +1793,7 @@ int bc_hierarchy_kill(struct bc_hierarchy *h)
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
 	groups_changed(h);
 	bc_event_remove_root(&h->root);
+	bc_clone_forget(h);
 	h->root.dead = true;
 	h->root.item = NULL;
 	bc_hierarchies[h->id] = NULL;

@@ -345,7 +345,9 @@ bool bc_group_is_below(struct bc_group *group, struct bc_group *top);
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group));
 int bc_attach_down(struct bc_group *group, struct task_struct *task);
+int bc_attach_up(struct bc_group *group, struct task_struct *task);
 struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h);
+void bc_clone_forget(struct bc_hierarchy *h);
 struct bc_group *bc_task_group_get(struct task_struct *task,
 				   struct bc_hierarchy *h);
 struct bc_group *bc_task_group(struct task_struct *task, struct bc_hierarchy *h);
