@@ -3,16 +3,19 @@
  * Beancounters: a group for who gets namespaces of its own (Menage's container_clone,
  * the cgroup of that name).
  *
- * With kernel.bc_clone_on_unshare, unshare(2) makes a group below the caller's, in the
- * default hierarchy, and moves the calling thread in; clone(2) starts the child in
- * one. In unshare(2), nothing that comes later can fail; in clone(2), it can, and then
- * the group is removed.
+ * With kernel.bc_clone_on_unshare, unshare(2) makes a group below the caller's, in each
+ * hierarchy that is chosen, and moves the calling thread in; clone(2) starts the child in
+ * them. In unshare(2), nothing that comes later can fail; in clone(2), it can, and then
+ * the groups are removed. So are those in some hierarchies when there can be none in
+ * another one.
  *
  * Making a directory takes the locks of directories, and moving a task takes bc_mutex:
- * no other lock may be held here.
+ * no other lock may be held here. Which hierarchies are chosen is written under bc_mutex,
+ * so that none is that has been removed.
  */
 #include <linux/bc/core.h>
 #include <linux/bc/task.h>
+#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -24,17 +27,47 @@
 #include "dir.h"
 #include "sabotage.h"
 
-static u8 clone_on_unshare;
+/* In which hierarchies, a bit for each: 1 is the default one. */
+static unsigned int clone_hierarchies;
+
+static int choose(unsigned long hierarchies)
+{
+	int id, err = 0;
+
+	bc_lock();
+	for_each_set_bit(id, &hierarchies, BITS_PER_LONG) {
+		if (id >= BC_MAX_HIERARCHIES || !bc_hierarchies[id])
+			err = -EINVAL;
+	}
+	if (!err)
+		WRITE_ONCE(clone_hierarchies, hierarchies);
+	bc_unlock();
+	return err;
+}
+
+static int clone_sysctl(const struct ctl_table *table, int write, void *buffer,
+			size_t *lenp, loff_t *ppos)
+{
+	unsigned int hierarchies = READ_ONCE(clone_hierarchies);
+	struct ctl_table tmp = {
+		.procname	= table->procname,
+		.data		= &hierarchies,
+		.maxlen		= sizeof(hierarchies),
+		.mode		= table->mode,
+	};
+	int err;
+
+	err = proc_douintvec(&tmp, write, buffer, lenp, ppos);
+	if (!err && write)
+		err = choose(hierarchies);
+	return err;
+}
 
 static struct ctl_table clone_table[] = {
 	{
 		.procname	= "bc_clone_on_unshare",
-		.data		= &clone_on_unshare,
-		.maxlen		= sizeof(clone_on_unshare),
 		.mode		= 0644,
-		.proc_handler	= proc_dou8vec_minmax,
-		.extra1		= SYSCTL_ZERO,
-		.extra2		= SYSCTL_ONE,
+		.proc_handler	= clone_sysctl,
 	},
 };
 
@@ -44,6 +77,19 @@ static int __init clone_init(void)
 	return 0;
 }
 late_initcall(clone_init);
+
+/**
+ * bc_clone_forget - a hierarchy is removed, and its number will be another one's
+ * @h: the hierarchy
+ *
+ * Context: Between bc_lock() and bc_unlock().
+ */
+void bc_clone_forget(struct bc_hierarchy *h)
+{
+	lockdep_assert(bc_lock_is_held());
+
+	WRITE_ONCE(clone_hierarchies, clone_hierarchies & ~BIT(h->id));
+}
 
 /*
  * Process ids come back, and a group stays until somebody removes it: if the name is
@@ -62,10 +108,10 @@ static struct bc_group *make_group(struct task_struct *task,
 		snprintf(name, sizeof(name), "node_%d.%u", task_pid_nr(task), n);
 		group = bc_dir_make(parent, name);
 	}
+	/* Only a parent that the task has left can have been removed, or all of them. */
+	if (group == ERR_PTR(-ENOENT) && parent->parent)
+		group = ERR_PTR(-ESTALE);
 	bc_group_put(parent);
-	/* Only a parent that the task has left can have been removed. */
-	if (group == ERR_PTR(-ENOENT))
-		return ERR_PTR(-ESTALE);
 	return group == ERR_PTR(-EEXIST) ? ERR_PTR(-EINTR) : group;
 }
 
@@ -89,9 +135,9 @@ static int post_clone(struct bc_group *group)
  * failure.
  *
  * Context: Process context. May sleep.
- * Return: the group, which is kept by the task that is in it; or an ERR_PTR():
+ * Return: the group, with a reference; or an ERR_PTR():
  * -ENOSPC, it would be too many levels below the root; -ENOMEM; -EINTR, the current
- * task has been killed; what a controller says.
+ * task has been killed; -ENOENT, the hierarchy has been removed; what a controller says.
  */
 struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h)
 {
@@ -103,9 +149,10 @@ struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h)
 		err = PTR_ERR_OR_ZERO(group);
 		if (!err) {
 			err = post_clone(group) ?: bc_attach_down(group, task);
-			if (err)
+			if (err) {
 				bc_dir_remove(group);
-			bc_group_put(group);
+				bc_group_put(group);
+			}
 		}
 		/* Somebody has moved the task, or removed the group: begin again. */
 		if (err != -ESTALE)
@@ -115,32 +162,89 @@ struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h)
 	}
 }
 
-int __bc_unshare(void)
+/* A hierarchy, kept by a reference to its root, or NULL. */
+static struct bc_hierarchy *get_hierarchy(int id)
 {
-	if (!READ_ONCE(clone_on_unshare))
-		return 0;
-	return PTR_ERR_OR_ZERO(bc_clone(current, &bc_default_hierarchy));
+	struct bc_hierarchy *h;
+
+	bc_lock();
+	h = bc_hierarchies[id];
+	if (h)
+		bc_group_get(&h->root);
+	bc_unlock();
+	return h;
 }
 
-int __bc_clone_fork(struct task_struct *p, struct bc_group **made)
+/*
+ * The same in one of the hierarchies that are chosen: NULL if it has gone since.
+ */
+static struct bc_group *clone_in(struct task_struct *task, int id)
 {
+	struct bc_hierarchy *h = get_hierarchy(id);
 	struct bc_group *group;
 
-	if (!READ_ONCE(clone_on_unshare))
-		return 0;
-	group = bc_clone(p, &bc_default_hierarchy);
-	if (IS_ERR(group))
-		return PTR_ERR(group);
-	*made = group;
+	if (!h)
+		return NULL;
+	group = bc_clone(task, h);
+	bc_group_put(&h->root);
+	return group == ERR_PTR(-ENOENT) ? NULL : group;
+}
+
+int __bc_unshare(void)
+{
+	unsigned long hierarchies = READ_ONCE(clone_hierarchies);
+	struct bc_group *made[BC_MAX_HIERARCHIES];
+	int id, n = 0, err = 0;
+
+	for_each_set_bit(id, &hierarchies, BC_MAX_HIERARCHIES) {
+		struct bc_group *group = clone_in(current, id);
+
+		err = PTR_ERR_OR_ZERO(group);
+		if (err)
+			break;
+		if (group)
+			made[n++] = group;
+	}
+	while (n--) {
+		/* If not even that can be, we stay there, and so does the group. */
+		if (err && !bc_attach_up(made[n], current))
+			bc_dir_remove(made[n]);
+		bc_group_put(made[n]);
+	}
+	return err;
+}
+
+int __bc_clone_fork(struct task_struct *p, unsigned long *made)
+{
+	unsigned long hierarchies = READ_ONCE(clone_hierarchies);
+	int id;
+
+	for_each_set_bit(id, &hierarchies, BC_MAX_HIERARCHIES) {
+		struct bc_group *group = clone_in(p, id);
+
+		if (IS_ERR(group))
+			return PTR_ERR(group);
+		if (!group)
+			continue;
+		/* Nobody else can move it, and as long as it is in there, that stays. */
+		*made |= BIT(id);
+		bc_group_put(group);
+	}
 	return 0;
 }
 
-void __bc_cancel_clone(struct task_struct *p, struct bc_group *made)
+void __bc_cancel_clone(struct task_struct *p, unsigned long made)
 {
-	bc_group_get(made);
-	/* As long as it is in there, the group cannot go. */
+	struct bc_group *groups[BC_MAX_HIERARCHIES];
+	int id, n = 0;
+
+	for_each_set_bit(id, &made, BC_MAX_HIERARCHIES)
+		groups[n++] = bc_task_group_get(p, bc_hierarchies[id]);
+	/* As long as it is in there, no group can go. */
 	__bc_cancel_fork(p);
-	if (!bc_sabotaged(BC_SABOTAGE_LEFTOVER))
-		bc_dir_remove(made);
-	bc_group_put(made);
+	while (n--) {
+		if (!bc_sabotaged(BC_SABOTAGE_LEFTOVER))
+			bc_dir_remove(groups[n]);
+		bc_group_put(groups[n]);
+	}
 }

@@ -16,6 +16,11 @@
  * and go would take the locks of directories, which nobody may take who comes from a
  * file. bind_mutex keeps what is hidden in step with what is bound. It is taken before
  * bc_mutex.
+ *
+ * The directory of a module's controller comes to the default root when the controller is
+ * registered. Then there is no other hierarchy; those that are made later have it from the
+ * beginning, and keep the module. Registering is serialized by register_mutex, which is
+ * taken before the locks of directories, and these before bind_mutex.
  */
 #include <linux/bc/core.h>
 #include <linux/capability.h>
@@ -24,11 +29,14 @@
 #include <linux/ctype.h>
 #include <linux/dcache.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/rwsem.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -45,12 +53,14 @@
  *	goes
  * @css: the controller's state for the group
  * @controller: the controller
+ * @id: what is to be put with bc_controller_put(); -1: nothing
  */
 struct bc_ctrl_dir {
 	struct config_group		cg;
 	struct bc_dir			*dir;
 	struct bc_css			*css;
 	const struct bc_controller	*controller;
+	int				id;
 };
 
 /**
@@ -66,11 +76,13 @@ struct bc_dir {
 	struct bc_ctrl_dir	*ctrl[];
 };
 
-static struct bc_ctrl_dir root_ctrl[BC_NR_CONTROLLERS];
+/* In the default root. Written, once there is more than one task, under bind_mutex. */
+static struct bc_ctrl_dir *root_ctrl[BC_NR_CONTROLLERS];
 static struct config_item_type ctrl_types[BC_NR_CONTROLLERS];
 static struct config_item_type root_ctrl_types[BC_NR_CONTROLLERS];
 static struct configfs_subsystem bc_subsys;
 static DEFINE_MUTEX(bind_mutex);
+static DEFINE_MUTEX(register_mutex);
 
 static struct bc_dir *to_bc_dir(struct config_item *item)
 {
@@ -100,6 +112,7 @@ struct bc_css *bc_item_css(struct config_item *item)
 {
 	return to_bc_ctrl_dir(item)->css;
 }
+EXPORT_SYMBOL_GPL(bc_item_css);
 
 /**
  * bc_item_group - in whose directory a file is read or written
@@ -117,6 +130,7 @@ struct bc_group *bc_item_group(struct config_item *item)
 
 	return dir ? dir->group : &bc_default_hierarchy.root;
 }
+EXPORT_SYMBOL_GPL(bc_item_group);
 
 /**
  * bc_copy_text - what was written to a file, without white space around it
@@ -139,6 +153,7 @@ char *bc_copy_text(const char *page, size_t count, char **text)
 	*text = strim(buf);
 	return buf;
 }
+EXPORT_SYMBOL_GPL(bc_copy_text);
 
 /*
  * For seq_operations of files that are one line: longer than a page, or with a writer
@@ -185,6 +200,7 @@ int bc_parse_bool(const char *page, size_t count, bool *val)
 		*val = number;
 	return err;
 }
+EXPORT_SYMBOL_GPL(bc_parse_bool);
 
 /*
  * The files of every controller that is a counter
@@ -409,7 +425,10 @@ static void bc_ctrl_dir_release(struct config_item *item)
 {
 	struct bc_ctrl_dir *ctrl = to_bc_ctrl_dir(item);
 
-	config_item_put(&ctrl->dir->cg.cg_item);
+	if (ctrl->id >= 0)
+		bc_controller_put(ctrl->id);
+	if (ctrl->dir)
+		config_item_put(&ctrl->dir->cg.cg_item);
 	kfree(ctrl);
 }
 
@@ -417,41 +436,34 @@ static struct configfs_item_operations bc_ctrl_dir_item_ops = {
 	.release	= bc_ctrl_dir_release,
 };
 
-/* The files of a counter, and @more. NULL if there is no memory. */
-static struct configfs_attribute **__init add_attrs(struct configfs_attribute **more)
+/* The files of a counter, and those that the controller has beside them. */
+static struct configfs_attribute **counter_attrs(const struct bc_controller *controller,
+						 int id)
 {
-	struct configfs_attribute **attrs;
-	size_t n = 0;
-
-	while (more[n])
-		n++;
-	attrs = kcalloc(BC_NR_FILES + n + 1, sizeof(*attrs), GFP_KERNEL);
-	if (!attrs)
-		return NULL;
-	memcpy(attrs, bc_res_attrs, BC_NR_FILES * sizeof(*attrs));
-	memcpy(attrs + BC_NR_FILES, more, n * sizeof(*attrs));
-	return attrs;
-}
-
-static int __init init_ctrl_types(void)
-{
+	static struct configfs_attribute *attrs[BC_NR_CONTROLLERS]
+					       [BC_NR_FILES + BC_MORE_ATTRS + 1];
 	int i;
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		const struct bc_controller *controller = bc_controllers[i];
-
-		ctrl_types[i].ct_item_ops = &bc_ctrl_dir_item_ops;
-		ctrl_types[i].ct_attrs = controller->attrs ?: bc_res_attrs;
-		if (controller->more_attrs)
-			ctrl_types[i].ct_attrs = add_attrs(controller->more_attrs);
-		if (!ctrl_types[i].ct_attrs)
-			return -ENOMEM;
-		ctrl_types[i].ct_owner = THIS_MODULE;
-		root_ctrl_types[i] = ctrl_types[i];
-		if (controller->root_attrs)
-			root_ctrl_types[i].ct_attrs = controller->root_attrs;
+	if (!controller->more_attrs)
+		return bc_res_attrs;
+	memcpy(attrs[id], bc_res_attrs, sizeof(bc_res_attrs));
+	for (i = 0; controller->more_attrs[i]; i++) {
+		if (WARN_ON_ONCE(i == BC_MORE_ATTRS))
+			break;
+		attrs[id][BC_NR_FILES + i] = controller->more_attrs[i];
 	}
-	return 0;
+	attrs[id][BC_NR_FILES + i] = NULL;
+	return attrs[id];
+}
+
+static void init_ctrl_types(const struct bc_controller *controller, int id)
+{
+	ctrl_types[id].ct_item_ops = &bc_ctrl_dir_item_ops;
+	ctrl_types[id].ct_attrs = controller->attrs ?: counter_attrs(controller, id);
+	ctrl_types[id].ct_owner = THIS_MODULE;
+	root_ctrl_types[id] = ctrl_types[id];
+	if (controller->root_attrs)
+		root_ctrl_types[id].ct_attrs = controller->root_attrs;
 }
 
 /*
@@ -617,10 +629,12 @@ static ssize_t bc_dir_id_show(struct config_item *item, char *page)
 static int controllers_show(struct seq_file *m, void *v)
 {
 	struct bc_hierarchy *h = to_bc_group(configfs_seq_item(m))->hierarchy;
-	unsigned long controllers = READ_ONCE(h->controllers);
+	unsigned long controllers;
 	const char *space = "";
 	int id;
 
+	guard(rwsem_read)(&bc_hierarchies_rwsem);
+	controllers = h->controllers;
 	for_each_set_bit(id, &controllers, BC_NR_CONTROLLERS) {
 		seq_printf(m, "%s%s", space, bc_controllers[id]->name);
 		space = " ";
@@ -732,7 +746,7 @@ static struct configfs_attribute bc_root_attr_release_agent = {
 static struct bc_ctrl_dir *root_ctrl_dir(struct bc_group *root, int id)
 {
 	if (root == &bc_default_hierarchy.root)
-		return &root_ctrl[id];
+		return root_ctrl[id];
 	return to_bc_dir(root->item)->ctrl[id];
 }
 
@@ -750,9 +764,12 @@ static void show_bound(void)
 			continue;
 		root = &bc_hierarchies[h]->root;
 		/* One that is being made has none, and hides them all already. */
-		for (i = 0; i < BC_NR_CONTROLLERS; i++)
-			configfs_hide_group(&root_ctrl_dir(root, i)->cg,
-					    !root->css[i]);
+		for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+			struct bc_ctrl_dir *ctrl = root_ctrl_dir(root, i);
+
+			if (ctrl)
+				configfs_hide_group(&ctrl->cg, !root->css[i]);
+		}
 	}
 }
 
@@ -760,8 +777,9 @@ static int find_controller(const char *name)
 {
 	int i;
 
+	guard(rwsem_read)(&bc_hierarchies_rwsem);
 	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (!strcmp(bc_controllers[i]->name, name))
+		if (bc_controllers[i] && !strcmp(bc_controllers[i]->name, name))
 			return i;
 	}
 	return -EINVAL;
@@ -780,6 +798,8 @@ static ssize_t controllers_store(struct config_item *item, const char *page,
 	buf = bc_copy_text(page, count, &text);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
+	/* What has a name now is to have the same number below. */
+	guard(mutex)(&bind_mutex);
 	while (!err && (name = strsep(&text, " \t\n"))) {
 		if (!*name)
 			continue;
@@ -793,7 +813,6 @@ static ssize_t controllers_store(struct config_item *item, const char *page,
 	if (err)
 		return err;
 
-	guard(mutex)(&bind_mutex);
 	err = bc_hierarchy_bind(to_bc_group(item)->hierarchy, controllers);
 	if (!err)
 		show_bound();
@@ -919,28 +938,34 @@ static const struct config_item_type bc_hierarchy_type = {
 	.ct_owner	= THIS_MODULE,
 };
 
-static void add_ctrl_dir(struct config_group *cg, struct bc_dir *dir,
-			 struct bc_ctrl_dir *ctrl, int id, struct bc_css *css)
+/* Each by itself: all in one would be rounded up to the next power of two. */
+static struct bc_ctrl_dir *alloc_ctrl_dir(struct bc_dir *dir,
+					  const struct bc_controller *controller,
+					  struct bc_css *css)
 {
+	struct bc_ctrl_dir *ctrl = kzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
+
+	if (!ctrl)
+		return NULL;
 	if (dir)
 		config_item_get(&dir->cg.cg_item);
 	ctrl->dir = dir;
 	ctrl->css = css;
-	ctrl->controller = bc_controllers[id];
-	config_group_init_type_name(&ctrl->cg, bc_controllers[id]->name,
-				    css->root ? &root_ctrl_types[id] :
-						&ctrl_types[id]);
-	configfs_add_default_group(&ctrl->cg, cg);
+	ctrl->controller = controller;
+	ctrl->id = -1;
+	config_group_init_type_name(&ctrl->cg, controller->name,
+				    css->root ? &root_ctrl_types[css->id] :
+						&ctrl_types[css->id]);
+	return ctrl;
 }
 
-/* Each by itself: all in one would be rounded up to the next power of two. */
 static struct bc_ctrl_dir *make_ctrl_dir(struct bc_dir *dir, int id,
 					 struct bc_css *css)
 {
-	struct bc_ctrl_dir *ctrl = kzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
+	struct bc_ctrl_dir *ctrl = alloc_ctrl_dir(dir, bc_controllers[id], css);
 
 	if (ctrl)
-		add_ctrl_dir(&dir->cg, dir, ctrl, id, css);
+		configfs_add_default_group(&ctrl->cg, &dir->cg);
 	return ctrl;
 }
 
@@ -1017,12 +1042,37 @@ static struct configfs_subsystem bc_subsys = {
  * Hierarchies
  */
 
+/* The directories of all controllers in the root of a new hierarchy, hidden. */
+static int make_root_ctrl_dirs(struct bc_dir *dir)
+{
+	bool there;
+	int i;
+
+	lockdep_assert_held(&bind_mutex);
+
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		bc_lock();
+		there = bc_controller_get(i);
+		bc_unlock();
+		/* One that is on its way out cannot be bound any more. */
+		if (!there)
+			continue;
+		dir->ctrl[i] = make_ctrl_dir(dir, i, bc_root_css[i]);
+		if (!dir->ctrl[i]) {
+			bc_controller_put(i);
+			return -ENOMEM;
+		}
+		dir->ctrl[i]->id = i;
+		dir->ctrl[i]->cg.cg_hidden = true;
+	}
+	return 0;
+}
+
 static struct config_group *make_hierarchy(struct config_group *parent,
 					   const char *name)
 {
 	struct bc_hierarchy *h;
 	struct bc_dir *dir;
-	int i;
 
 	if (strchr(name, '\n'))
 		return ERR_PTR(-EINVAL);
@@ -1034,13 +1084,9 @@ static struct config_group *make_hierarchy(struct config_group *parent,
 	dir = make_dir(&h->root, name, &bc_hierarchy_type, BC_NR_CONTROLLERS);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		dir->ctrl[i] = make_ctrl_dir(dir, i, bc_root_css[i]);
-		if (!dir->ctrl[i]) {
-			cancel_dir(dir);
-			return ERR_PTR(-ENOMEM);
-		}
-		dir->ctrl[i]->cg.cg_hidden = true;
+	if (make_root_ctrl_dirs(dir)) {
+		cancel_dir(dir);
+		return ERR_PTR(-ENOMEM);
 	}
 	return &dir->cg;
 }
@@ -1063,6 +1109,113 @@ static struct configfs_subsystem hierarchies_subsys = {
 	},
 	.su_mutex = __MUTEX_INITIALIZER(hierarchies_subsys.su_mutex),
 };
+
+/*
+ * Controllers of modules
+ */
+
+static bool is_valid(const struct bc_controller *c)
+{
+	/* Where these two are called, nothing keeps the module. */
+	if (!c->css_alloc || !c->css_free || c->post_attach || c->fork)
+		return false;
+	if (!c->name || !*c->name || strlen(c->name) >= CONFIGFS_ITEM_NAME_LEN)
+		return false;
+	return !strpbrk(c->name, " \t\n/,") && !(c->root_attrs && !c->attrs);
+}
+
+/* A directory that bc_unregister_controller() has taken away, or that has not come to be. */
+static void drop_root_ctrl(struct bc_ctrl_dir *ctrl)
+{
+	const struct bc_controller *controller = ctrl->controller;
+	struct bc_css *css = ctrl->css;
+
+	/* Who has a file of it open has the structure, and is told that it is gone. */
+	config_item_put(&ctrl->cg.cg_item);
+	/* Who has come by the root's state under RCU, in the module, still looks at it. */
+	synchronize_rcu();
+	controller->css_free(css);
+}
+
+/* Add a controller whose directory is in place, and show that. */
+static int add_controller(struct bc_ctrl_dir *ctrl, struct module *owner)
+{
+	int err;
+
+	guard(mutex)(&bind_mutex);
+	err = bc_controller_add(ctrl->controller, owner, ctrl->css);
+	if (err)
+		return err;
+	root_ctrl[ctrl->css->id] = ctrl;
+	show_bound();
+	return 0;
+}
+
+/* See bc_register_controller(). */
+int __bc_register_controller(const struct bc_controller *controller,
+			     struct module *owner)
+{
+	struct bc_ctrl_dir *ctrl;
+	struct bc_css *css;
+	int id, err;
+
+	if (!is_valid(controller))
+		return -EINVAL;
+
+	guard(mutex)(&register_mutex);
+	if (find_controller(controller->name) >= 0)
+		return -EEXIST;
+	id = bc_controller_prepare(controller, &css);
+	if (id < 0)
+		return id;
+	init_ctrl_types(controller, id);
+	ctrl = alloc_ctrl_dir(NULL, controller, css);
+	if (!ctrl) {
+		controller->css_free(css);
+		return -ENOMEM;
+	}
+	/* The directory first: it can fail when nobody has a group with that yet. */
+	ctrl->cg.cg_hidden = true;
+	err = configfs_register_group(&bc_subsys.su_group, &ctrl->cg);
+	if (!err) {
+		err = add_controller(ctrl, owner);
+		if (err)
+			configfs_unregister_group(&ctrl->cg);
+	}
+	if (err) {
+		drop_root_ctrl(ctrl);
+		return err;
+	}
+	return id;
+}
+EXPORT_SYMBOL_GPL(__bc_register_controller);
+
+/**
+ * bc_unregister_controller - undo bc_register_controller()
+ * @controller: the controller, which may also have failed to be registered
+ *
+ * To be called when the module goes, which it does not while a group has the controller.
+ * When it returns, no callback is called any more.
+ *
+ * Context: Process context. May sleep.
+ */
+void bc_unregister_controller(const struct bc_controller *controller)
+{
+	struct bc_ctrl_dir *ctrl;
+	struct bc_css *css;
+
+	guard(mutex)(&register_mutex);
+	scoped_guard(mutex, &bind_mutex) {
+		css = bc_controller_del(controller);
+		if (!css)
+			return;
+		ctrl = root_ctrl[css->id];
+		root_ctrl[css->id] = NULL;
+	}
+	configfs_unregister_group(&ctrl->cg);
+	drop_root_ctrl(ctrl);
+}
+EXPORT_SYMBOL_GPL(bc_unregister_controller);
 
 /*
  * Directories that the kernel makes itself, see clone.c
@@ -1294,13 +1447,15 @@ static int __init bc_configfs_init(void)
 	if (err)
 		return err;
 
-	err = init_ctrl_types();
-	if (err)
-		return err;
 	config_group_init(root);
 	bc_default_hierarchy.root.item = &root->cg_item;
-	for (i = 0; i < BC_NR_CONTROLLERS; i++)
-		add_ctrl_dir(root, NULL, &root_ctrl[i], i, bc_root_css[i]);
+	for (i = 0; i < BC_NR_BUILTIN; i++) {
+		init_ctrl_types(bc_controllers[i], i);
+		root_ctrl[i] = alloc_ctrl_dir(NULL, bc_controllers[i], bc_root_css[i]);
+		if (!root_ctrl[i])
+			return -ENOMEM;
+		configfs_add_default_group(&root_ctrl[i]->cg, root);
+	}
 	err = configfs_register_subsystem(&bc_subsys);
 	if (err)
 		return err;

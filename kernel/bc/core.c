@@ -51,6 +51,14 @@
  * counter, and each counter that still holds something keeps the group (resource.c).
  * When the last one is empty and another grace period has passed, it is freed.
  *
+ * A module's controller has a slot in the same arrays. It is registered while the default
+ * hierarchy is the only one, and has no group but the root, so that no group is there
+ * without its state. From then on, whatever has a state, but for the root's, keeps the
+ * module: groups, also those that live on without a name, and the directories in other
+ * hierarchies. When a module goes, only its root's state is left, and nobody can come to
+ * that but under bc_mutex or bc_hierarchies_rwsem, or from the module. What is called
+ * where nothing keeps the module is not for modules (post_attach(), fork()).
+ *
  * Lock order: bc_mutex, bc_hierarchies_rwsem; bc_mutex, siglock, css_group_lock.
  */
 #include <linux/bc/core.h>
@@ -64,6 +72,7 @@
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -86,11 +95,15 @@
 #include "sabotage.h"
 
 #define BC_CONTROLLER(name) [BC_ID_##name] = &bc_##name##_controller,
-const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS] = {
+/* Those of modules are written with bc_mutex and the rwsem held for writing. */
+const struct bc_controller *bc_controllers[BC_NR_CONTROLLERS] = {
 #include <linux/bc/controllers.h>
 };
 
 #undef BC_CONTROLLER
+
+/* Whose they are, with bc_mutex held. A group's state keeps the module. */
+static struct module *owners[BC_NR_CONTROLLERS];
 
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
@@ -108,10 +121,14 @@ DECLARE_RWSEM(bc_hierarchies_rwsem);
 
 /* The controllers' states for the root groups. */
 struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
+EXPORT_SYMBOL_GPL(bc_root_css);
 
-/* Which controllers have something to do in a fork, and in an exit. */
-static unsigned long fork_controllers __ro_after_init;
-static unsigned long exit_controllers __ro_after_init;
+/*
+ * Which controllers have something to do in a fork, and in an exit. Those of modules come
+ * and go while no task is in a group that has their states.
+ */
+static unsigned long fork_controllers __read_mostly;
+static unsigned long exit_controllers __read_mostly;
 
 static DEFINE_MUTEX(bc_mutex);
 static DEFINE_SPINLOCK(css_group_lock);
@@ -446,6 +463,7 @@ struct task_struct *bc_taskset_next(const struct bc_taskset *tset,
 	} while (task && bc_task_css(task, id) == tset->css[id]);
 	return task;
 }
+EXPORT_SYMBOL_GPL(bc_taskset_next);
 
 static void cancel_attach(const struct bc_taskset *tset, int id)
 {
@@ -784,7 +802,7 @@ static void post_attach(struct bc_group *group, struct task_struct *task, bool p
 	int id;
 
 	might_sleep();
-	for_each_set_bit(id, &controllers, BC_NR_CONTROLLERS) {
+	for_each_set_bit(id, &controllers, BC_NR_BUILTIN) {
 		if (bc_controllers[id]->post_attach)
 			bc_controllers[id]->post_attach(task, process);
 	}
@@ -861,6 +879,31 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	return 0;
 }
 
+/* Move one task, whoever asks, if it is in @from. */
+static int attach_one(struct bc_group *from, struct bc_group *group,
+		      struct task_struct *task)
+{
+	struct move move = { .group = group, .tset.task = task };
+	int err;
+
+	scoped_guard(mutex, &bc_mutex) {
+		if (group->dead)
+			return -ESTALE;
+		scoped_guard(rcu) {
+			if (bc_task_group(task, group->hierarchy) != from)
+				return -ESTALE;
+		}
+		if (!move_tasks(&move, &err))
+			return -ESRCH;
+		if (!err)
+			bc_event_attach(group, task);
+	}
+	/* One that is being created comes to bc_post_fork(). */
+	if (!err && task == current)
+		post_attach(group, task, false);
+	return err;
+}
+
 /**
  * bc_attach_down - move one task from the group where it is to one below, whoever asks
  * @group: the group
@@ -873,25 +916,20 @@ int bc_attach(struct bc_group *group, pid_t pid, bool process,
  */
 int bc_attach_down(struct bc_group *group, struct task_struct *task)
 {
-	struct move move = { .group = group, .tset.task = task };
-	int err;
+	return attach_one(group->parent, group, task);
+}
 
-	scoped_guard(mutex, &bc_mutex) {
-		if (group->dead)
-			return -ESTALE;
-		scoped_guard(rcu) {
-			if (bc_task_group(task, group->hierarchy) != group->parent)
-				return -ESTALE;
-		}
-		if (!move_tasks(&move, &err))
-			return -ESRCH;
-		if (!err)
-			bc_event_attach(group, task);
-	}
-	/* One that is being created comes to bc_post_fork(). */
-	if (!err && task == current)
-		post_attach(group, task, false);
-	return err;
+/**
+ * bc_attach_up - undo bc_attach_down()
+ * @group: the group, no root
+ * @task: the task, as there
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ * Return: as bc_attach(); -ESTALE, it is not in @group any more.
+ */
+int bc_attach_up(struct bc_group *group, struct task_struct *task)
+{
+	return attach_one(group, group->parent, task);
 }
 
 /*
@@ -947,6 +985,7 @@ void __bc_cancel_fork(struct task_struct *p)
 
 int __bc_fork(struct task_struct *p)
 {
+	struct css_group *from = task_css_group(p), *to = task_css_group(current);
 	struct bc_taskset tset = { .task = p };
 	int id, err;
 
@@ -954,10 +993,9 @@ int __bc_fork(struct task_struct *p)
 		return 0;
 
 	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
-		struct bc_css *css = bc_task_css(current, id);
-
-		if (css != bc_task_css(p, id))
-			tset.css[id] = css;
+		/* Where both are in the root, its state may be going with a module. */
+		if ((from ? from->css[id] : NULL) != (to ? to->css[id] : NULL))
+			tset.css[id] = bc_task_css(current, id);
 	}
 	err = can_attach(&tset);
 	if (err)
@@ -975,7 +1013,7 @@ void __bc_post_fork(struct task_struct *p)
 		return;
 	/* Linked, then looked at what to be. Pairs with bc_task_iter_start(). */
 	smp_mb();
-	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+	for (id = 0; id < BC_NR_BUILTIN; id++) {
 		if (bc_controllers[id]->fork)
 			bc_controllers[id]->fork(p);
 	}
@@ -1349,26 +1387,42 @@ static void free_css(struct bc_group *group)
 	int i;
 
 	for (i = BC_NR_CONTROLLERS - 1; i >= 0; i--) {
-		if (group->css[i])
-			bc_controllers[i]->css_free(group->css[i]);
+		if (!group->css[i])
+			continue;
+		bc_controllers[i]->css_free(group->css[i]);
+		module_put(owners[i]);
 	}
+}
+
+static int alloc_one_css(struct bc_group *group, int id)
+{
+	struct bc_group *parent = group->parent;
+	struct bc_css *css;
+
+	css = bc_controllers[id]->css_alloc(bc_controllers[id],
+					    parent ? parent->css[id] : NULL);
+	if (IS_ERR(css))
+		return PTR_ERR(css);
+	css->group = group;
+	css->id = id;
+	css->root = !parent;
+	group->css[id] = css;
+	return 0;
 }
 
 static int alloc_css(struct bc_group *group)
 {
-	struct bc_group *parent = group->parent;
-	struct bc_css *css;
-	int i;
+	int i, err;
 
 	for_each_set_bit(i, &group->hierarchy->controllers, BC_NR_CONTROLLERS) {
-		css = bc_controllers[i]->css_alloc(bc_controllers[i],
-						   parent ? parent->css[i] : NULL);
-		if (IS_ERR(css))
-			return PTR_ERR(css);
-		css->group = group;
-		css->id = i;
-		css->root = !parent;
-		group->css[i] = css;
+		/* What is on its way out is not for groups that come now. */
+		if (!try_module_get(owners[i]))
+			continue;
+		err = alloc_one_css(group, i);
+		if (err) {
+			module_put(owners[i]);
+			return err;
+		}
 	}
 	return 0;
 }
@@ -1560,6 +1614,7 @@ void bc_group_get(struct bc_group *group)
 {
 	refcount_inc(&group->refs);
 }
+EXPORT_SYMBOL_GPL(bc_group_get);
 
 /**
  * bc_group_tryget - take a reference to a group, if there is still one
@@ -1584,6 +1639,7 @@ void bc_group_put(struct bc_group *group)
 	if (refcount_dec_and_test(&group->refs))
 		queue_rcu_work(system_wq, &group->work);
 }
+EXPORT_SYMBOL_GPL(bc_group_put);
 
 /*
  * Hierarchies
@@ -1674,6 +1730,8 @@ static int bind(struct bc_hierarchy *h, unsigned long controllers)
 	lockdep_assert_held(&bc_mutex);
 
 	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		if (!bc_controllers[id])
+			continue;
 		from = controller_hierarchy(id);
 		to = bind_to(h, controllers, id);
 		if (from != to && (from->nr_groups > 1 || to->nr_groups > 1))
@@ -1682,6 +1740,8 @@ static int bind(struct bc_hierarchy *h, unsigned long controllers)
 
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
 	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		if (!bc_controllers[id])
+			continue;
 		from = controller_hierarchy(id);
 		to = bind_to(h, controllers, id);
 		if (from == to)
@@ -1734,10 +1794,167 @@ int bc_hierarchy_kill(struct bc_hierarchy *h)
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
 	groups_changed(h);
 	bc_event_remove_root(&h->root);
+	bc_clone_forget(h);
 	h->root.dead = true;
 	h->root.item = NULL;
 	bc_hierarchies[h->id] = NULL;
 	return 0;
+}
+
+/*
+ * Controllers of modules
+ */
+
+static bool others_exist(void)
+{
+	int i;
+
+	for (i = 0; i < BC_MAX_HIERARCHIES; i++) {
+		if (bc_hierarchies[i] && bc_hierarchies[i] != &bc_default_hierarchy)
+			return true;
+	}
+	return bc_default_hierarchy.nr_groups > 1;
+}
+
+static int find_slot(void)
+{
+	int id;
+
+	for (id = BC_NR_BUILTIN; id < BC_NR_CONTROLLERS; id++) {
+		if (!bc_controllers[id])
+			return id;
+	}
+	return -ENOSPC;
+}
+
+/* Which bits of fork_controllers and exit_controllers a controller has. */
+static void want_tasks(const struct bc_controller *c, int id, bool on)
+{
+	unsigned long bit = on ? BIT(id) : 0;
+
+	WRITE_ONCE(fork_controllers, (fork_controllers & ~BIT(id)) |
+				     (c->can_fork ? bit : 0));
+	WRITE_ONCE(exit_controllers, (exit_controllers & ~BIT(id)) |
+				     (c->exit ? bit : 0));
+}
+
+/**
+ * bc_controller_prepare - find a place for a module's controller, and make the root's state
+ * @controller: the controller
+ * @css: becomes the state, for bc_controller_add() or, before or without that, for the
+ *	controller's css_free()
+ *
+ * The caller registers one controller at a time.
+ *
+ * Context: Process context. May sleep. Takes bc_mutex.
+ * Return: its number; or
+ * -EBUSY, there are groups or other hierarchies;
+ * -ENOSPC, there are %BC_NR_SLOTS of them;
+ * what css_alloc() says.
+ */
+int bc_controller_prepare(const struct bc_controller *controller, struct bc_css **css)
+{
+	int id;
+
+	guard(mutex)(&bc_mutex);
+	if (others_exist())
+		return -EBUSY;
+	id = find_slot();
+	if (id < 0)
+		return id;
+	*css = controller->css_alloc(controller, NULL);
+	if (IS_ERR(*css))
+		return PTR_ERR(*css);
+	(*css)->group = &bc_default_hierarchy.root;
+	(*css)->id = id;
+	(*css)->root = true;
+	return id;
+}
+
+/**
+ * bc_controller_add - let groups have a module's controller from now on
+ * @controller: the controller
+ * @owner: the module
+ * @css: what bc_controller_prepare() has made
+ *
+ * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
+ * Return: 0, or -EBUSY, there are groups or other hierarchies by now.
+ */
+int bc_controller_add(const struct bc_controller *controller, struct module *owner,
+		      struct bc_css *css)
+{
+	struct bc_hierarchy *h = &bc_default_hierarchy;
+	int id = css->id;
+
+	guard(mutex)(&bc_mutex);
+	if (others_exist())
+		return -EBUSY;
+	guard(rwsem_write)(&bc_hierarchies_rwsem);
+	owners[id] = owner;
+	bc_controllers[id] = controller;
+	bc_root_css[id] = css;
+	h->root.css[id] = css;
+	want_tasks(controller, id, true);
+	WRITE_ONCE(h->controllers, h->controllers | BIT(id));
+	return 0;
+}
+
+/**
+ * bc_controller_del - undo bc_controller_add()
+ * @controller: the controller, which no group has
+ *
+ * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
+ * Return: the root's state, for css_free(); NULL: it was not added.
+ */
+struct bc_css *bc_controller_del(const struct bc_controller *controller)
+{
+	struct bc_hierarchy *h;
+	struct bc_css *css;
+	int id;
+
+	guard(mutex)(&bc_mutex);
+	for (id = BC_NR_BUILTIN; id < BC_NR_CONTROLLERS; id++) {
+		if (bc_controllers[id] == controller)
+			break;
+	}
+	if (id == BC_NR_CONTROLLERS)
+		return NULL;
+	h = controller_hierarchy(id);
+	css = bc_root_css[id];
+
+	guard(rwsem_write)(&bc_hierarchies_rwsem);
+	WRITE_ONCE(h->controllers, h->controllers & ~BIT(id));
+	want_tasks(controller, id, false);
+	h->root.css[id] = NULL;
+	bc_root_css[id] = NULL;
+	bc_controllers[id] = NULL;
+	owners[id] = NULL;
+	return css;
+}
+
+/**
+ * bc_controller_get - keep a controller
+ * @id: its number
+ *
+ * Context: Process context, between bc_lock() and bc_unlock().
+ * Return: false if there is none, or if its module is on its way out.
+ */
+bool bc_controller_get(int id)
+{
+	lockdep_assert_held(&bc_mutex);
+
+	return bc_controllers[id] && try_module_get(owners[id]);
+}
+
+/**
+ * bc_controller_put - undo bc_controller_get()
+ * @id: its number
+ *
+ * Context: Any.
+ */
+void bc_controller_put(int id)
+{
+	module_put(owners[id]);
 }
 
 /**
@@ -1752,18 +1969,14 @@ int __init bc_core_init(void)
 	struct bc_hierarchy *h = &bc_default_hierarchy;
 	int i, err;
 
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (bc_controllers[i]->can_fork)
-			fork_controllers |= BIT(i);
-		if (bc_controllers[i]->exit)
-			exit_controllers |= BIT(i);
-	}
+	for (i = 0; i < BC_NR_BUILTIN; i++)
+		want_tasks(bc_controllers[i], i, true);
 	err = rhashtable_init(&css_groups, &css_group_params);
 	if (err)
 		return err;
 	init_hierarchy(h, 0);
 	h->root.name = "bc";
-	h->controllers = GENMASK(BC_NR_CONTROLLERS - 1, 0);
+	h->controllers = GENMASK(BC_NR_BUILTIN - 1, 0);
 	err = alloc_css(&h->root);
 	memcpy(bc_root_css, h->root.css, sizeof(bc_root_css));
 	return err;

@@ -811,6 +811,7 @@ void bc_counter_uncharge(struct bc_counter *counter, unsigned long n)
 	else if (!credit_give(counter, n))
 		uncharge_uncredited(counter, n);
 }
+EXPORT_SYMBOL_GPL(bc_counter_uncharge);
 
 /**
  * bc_counter_uncharge_until - uncharge a counter and some of its ancestors
@@ -867,6 +868,7 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 	if (counter->batch && !bc_sabotaged(BC_SABOTAGE_HOARD))
 		take_credit_back(counter);
 }
+EXPORT_SYMBOL_GPL(bc_counter_set_limit);
 
 /**
  * bc_counter_set_barrier - set the barrier
@@ -889,6 +891,7 @@ int bc_counter_set_barrier(struct bc_counter *counter, unsigned long barrier)
 		take_credit_back(counter);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bc_counter_set_barrier);
 
 /**
  * bc_counter_held - what is in use, here and below
@@ -906,6 +909,7 @@ unsigned long bc_counter_held(struct bc_counter *counter)
 		take_credit_back(counter);
 	return max(atomic_long_read(&counter->held), 0L);
 }
+EXPORT_SYMBOL_GPL(bc_counter_held);
 
 /**
  * bc_counter_maxheld - the highest that any successful charge has made of held

@@ -118,10 +118,13 @@ static int beancounters_show(struct seq_file *m, void *v)
 	}
 
 	seq_puts(m, "#controller\thierarchy\tunit\n");
-	for (id = 0; id < BC_NR_CONTROLLERS; id++)
+	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
+		if (!bc_controllers[id])
+			continue;
 		seq_printf(m, "%s\t%u\t%s\n", bc_controllers[id]->name,
 			   bc_root_css[id]->group->hierarchy->id,
 			   unit_name(bc_controllers[id]));
+	}
 
 	seq_printf(m, "#css_groups\t%u\n",
 		   bc_nr_css_groups(&bc_default_hierarchy.root));

@@ -60,6 +60,11 @@ runtime		test_cpuacct	bc.nested
 narrow		test_cpuset	sets.move
 rules		test_cpuset	sets.subset
 late		test_cpuset	sets.storm_of_threads
+limit		test_numiptent	ipt.refuse
+parent		test_numiptent	ipt.refuse_above
+linger		test_numiptent	ipt.outlive
+limit		test_numiptent	xt.ip.replace
+owner		test_numiptent	xt.ip.two_groups
 limit		test_privvmpages	priv.refuse
 leave_mm	test_privvmpages	priv.move
 settle		test_privvmpages	priv.paths

@@ -4,13 +4,13 @@
  * opens /dev/bc_tickets has one until the file is closed. Above a group's limit there
  * are none: open(2) fails with ENOSPC.
  *
- * It takes the struct bc_controller at the end, a line in <linux/bc/controllers.h>, and
- * a call where a ticket is made and where it is freed. Documentation/beancounters.txt,
- * section 6, has the rest.
+ * It takes the struct bc_controller, a call where a ticket is made and where it is freed,
+ * and registering the controller. Documentation/beancounters.txt, section 6, has the rest.
  */
 #include <linux/atomic.h>
 #include <linux/bc/charge.h>
 #include <linux/bc/core.h>
+#include <linux/compiler.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/miscdevice.h>
@@ -24,13 +24,20 @@ struct ticket {
 
 static atomic_long_t sold;
 
+/* The number of our controller, once it is registered. */
+static int numtickets = -1;
+
 static int tickets_open(struct inode *inode, struct file *file)
 {
-	struct ticket *ticket = kzalloc(sizeof(*ticket), GFP_KERNEL);
+	int id = READ_ONCE(numtickets);
+	struct ticket *ticket;
 
+	if (id < 0)
+		return -ENODEV;
+	ticket = kzalloc(sizeof(*ticket), GFP_KERNEL);
 	if (!ticket)
 		return -ENOMEM;
-	if (!bc_try_charge(&ticket->charge, BC_ID_numtickets, BC_BARRIER)) {
+	if (!bc_try_charge(&ticket->charge, id, BC_BARRIER)) {
 		kfree(ticket);
 		return -ENOSPC;
 	}
@@ -62,8 +69,6 @@ static struct miscdevice tickets_dev = {
 	.fops		= &tickets_fops,
 };
 
-builtin_misc_device(tickets_dev);
-
 /* All callbacks that follow are optional. */
 static unsigned long numtickets_root_held(void)
 {
@@ -87,7 +92,7 @@ static void numtickets_bind(struct bc_css *root)
 	pr_debug("tickets are in hierarchy %u now\n", root->group->hierarchy->id);
 }
 
-const struct bc_controller bc_numtickets_controller = {
+static const struct bc_controller controller = {
 	.name		= "numtickets",
 	.css_alloc	= bc_resource_alloc,
 	.css_offline	= bc_resource_offline,
@@ -97,3 +102,31 @@ const struct bc_controller bc_numtickets_controller = {
 	.limit_hit	= numtickets_limit_hit,
 	.root_held	= numtickets_root_held,
 };
+
+/* Groups can have it from then on, and keep us: the last thing that can fail. */
+static int __init numtickets_init(void)
+{
+	int id, err;
+
+	err = misc_register(&tickets_dev);
+	if (err)
+		return err;
+	id = bc_register_controller(&controller);
+	if (id < 0) {
+		misc_deregister(&tickets_dev);
+		return id;
+	}
+	WRITE_ONCE(numtickets, id);
+	return 0;
+}
+module_init(numtickets_init);
+
+static void __exit numtickets_exit(void)
+{
+	misc_deregister(&tickets_dev);
+	bc_unregister_controller(&controller);
+}
+module_exit(numtickets_exit);
+
+MODULE_DESCRIPTION("An example of a controller for beancounters");
+MODULE_LICENSE("GPL");

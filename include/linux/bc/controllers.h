@@ -40,6 +40,10 @@ BC_CONTROLLER(numtcpsock)
 BC_CONTROLLER(numothersock)
 #endif
 
+#ifdef CONFIG_NETFILTER
+BC_CONTROLLER(numiptent)
+#endif
+
 #ifdef CONFIG_MMU
 BC_CONTROLLER(privvmpages)
 BC_CONTROLLER(lockedpages)
@@ -65,8 +69,4 @@ BC_CONTROLLER(nodeset)
 
 #ifdef CONFIG_BC_DEBUG
 BC_CONTROLLER(debug)
-#endif
-
-#ifdef CONFIG_SAMPLE_BC
-BC_CONTROLLER(numtickets)
 #endif

@@ -25,6 +25,7 @@
 struct bc_hierarchy;
 struct config_item;
 struct configfs_attribute;
+struct module;
 struct seq_file;
 
 /**
@@ -184,6 +185,9 @@ struct bc_task_iter {
 void bc_task_iter_start(struct bc_task_iter *iter, struct task_struct *process);
 struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
 
+/* How many files a counter may have besides those that all have. */
+#define BC_MORE_ATTRS	4
+
 /**
  * struct bc_controller - a controller
  * @name: of its directory in each group; below 20 characters
@@ -193,7 +197,7 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  * @attrs: the files in its directory, ended by NULL; their callbacks find the state
  *	with bc_item_css(). NULL: the files of a counter, and the state is a
  *	struct bc_resource, which bc_resource_alloc() and its like make and free.
- * @more_attrs: files beside those of a counter, ended by NULL
+ * @more_attrs: files beside those of a counter, up to %BC_MORE_ATTRS, ended by NULL
  * @root_attrs: the files in its directory of a root; NULL: the same
  * @css_alloc: make the state for a new group. @parent is that of the group one
  *	level up, NULL for a root. Returns it or an ERR_PTR(). May sleep; bc_mutex is
@@ -265,13 +269,43 @@ struct bc_controller {
 #include <linux/bc/controllers.h>
 #undef BC_CONTROLLER
 
-extern const struct bc_controller * const bc_controllers[BC_NR_CONTROLLERS];
+extern const struct bc_controller *bc_controllers[BC_NR_CONTROLLERS];
 extern struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
 extern struct bc_hierarchy bc_default_hierarchy;
 extern struct bc_hierarchy *bc_hierarchies[BC_MAX_HIERARCHIES];
 extern struct rw_semaphore bc_hierarchies_rwsem;
 
 int bc_core_init(void);
+
+int __bc_register_controller(const struct bc_controller *controller,
+			     struct module *owner);
+void bc_unregister_controller(const struct bc_controller *controller);
+
+/**
+ * bc_register_controller - have a controller that is not in <linux/bc/controllers.h>
+ * @controller: the controller, without post_attach() and fork(); the caller's module is
+ *	kept while any group, or any hierarchy but the default one, is there
+ *
+ * From then on, groups can be made that have it: nothing that the module does later when
+ * it is loaded may fail.
+ *
+ * Context: Process context. May sleep.
+ * Return: its number, for what takes an enum bc_controller_id; or
+ * -EINVAL, it is not as it should be;
+ * -EEXIST, there is one of that name;
+ * -ENOSPC, there are %BC_NR_SLOTS of them;
+ * -EBUSY, there are groups, or hierarchies besides the default one;
+ * -ENOMEM.
+ */
+#define bc_register_controller(controller) \
+	__bc_register_controller(controller, THIS_MODULE)
+
+int bc_controller_prepare(const struct bc_controller *controller, struct bc_css **css);
+int bc_controller_add(const struct bc_controller *controller, struct module *owner,
+		      struct bc_css *css);
+struct bc_css *bc_controller_del(const struct bc_controller *controller);
+bool bc_controller_get(int id);
+void bc_controller_put(int id);
 
 struct bc_hierarchy *bc_hierarchy_create(const char *name);
 int bc_hierarchy_bind(struct bc_hierarchy *h, unsigned long controllers);
@@ -318,7 +352,9 @@ bool bc_group_is_below(struct bc_group *group, struct bc_group *top);
 int bc_attach(struct bc_group *group, pid_t pid, bool process,
 	      int (*may_write)(struct bc_group *group));
 int bc_attach_down(struct bc_group *group, struct task_struct *task);
+int bc_attach_up(struct bc_group *group, struct task_struct *task);
 struct bc_group *bc_clone(struct task_struct *task, struct bc_hierarchy *h);
+void bc_clone_forget(struct bc_hierarchy *h);
 struct bc_group *bc_task_group_get(struct task_struct *task,
 				   struct bc_hierarchy *h);
 struct bc_group *bc_task_group(struct task_struct *task, struct bc_hierarchy *h);

@@ -37,8 +37,8 @@ int __bc_fork(struct task_struct *p);
 void __bc_post_fork(struct task_struct *p);
 void __bc_exit(struct task_struct *tsk);
 int __bc_unshare(void);
-int __bc_clone_fork(struct task_struct *p, struct bc_group **made);
-void __bc_cancel_clone(struct task_struct *p, struct bc_group *made);
+int __bc_clone_fork(struct task_struct *p, unsigned long *made);
+void __bc_cancel_clone(struct task_struct *p, unsigned long made);
 
 int proc_bc_show(struct seq_file *m, struct pid_namespace *ns, struct pid *pid,
 		 struct task_struct *task);
@@ -71,7 +71,7 @@ static inline int bc_can_fork(struct task_struct *p)
  * bc_clone_fork - give a new task a group of its own, if it gets a namespace
  * @p: the new task, not yet visible to anybody, but with a pid
  * @clone_flags: as given to clone()
- * @made: becomes the group, if one is made
+ * @made: becomes the hierarchies in which it gets one, a bit for each
  *
  * Only if kernel.bc_clone_on_unshare is set. A thread stays in its process's group.
  *
@@ -79,7 +79,7 @@ static inline int bc_can_fork(struct task_struct *p)
  * Return: 0, or why there is no group: see bc_clone().
  */
 static inline int bc_clone_fork(struct task_struct *p, u64 clone_flags,
-				struct bc_group **made)
+				unsigned long *made)
 {
 	if (unlikely(clone_flags & BC_CLONE_FLAGS) && !(clone_flags & CLONE_THREAD))
 		return __bc_clone_fork(p, made);
@@ -89,11 +89,11 @@ static inline int bc_clone_fork(struct task_struct *p, u64 clone_flags,
 /**
  * bc_cancel_fork - undo bc_can_fork(), the new task will not live
  * @p: the new task, not yet visible to anybody
- * @made: what bc_clone_fork() has made, or NULL
+ * @made: where bc_clone_fork() has made a group, also if it has failed
  *
  * Context: Process context. May sleep if there is @made.
  */
-static inline void bc_cancel_fork(struct task_struct *p, struct bc_group *made)
+static inline void bc_cancel_fork(struct task_struct *p, unsigned long made)
 {
 	if (made)
 		__bc_cancel_clone(p, made);
@@ -175,12 +175,12 @@ static inline int bc_can_fork(struct task_struct *p)
 }
 
 static inline int bc_clone_fork(struct task_struct *p, u64 clone_flags,
-				struct bc_group **made)
+				unsigned long *made)
 {
 	return 0;
 }
 
-static inline void bc_cancel_fork(struct task_struct *p, struct bc_group *made) { }
+static inline void bc_cancel_fork(struct task_struct *p, unsigned long made) { }
 
 static inline int bc_fork(struct task_struct *p, u64 clone_flags)
 {

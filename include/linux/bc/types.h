@@ -11,11 +11,19 @@
 struct bc_counter;
 struct bc_css;
 
+/* How many controllers of modules there can be. */
+#ifdef CONFIG_MODULES
+#define BC_NR_SLOTS	4
+#else
+#define BC_NR_SLOTS	0
+#endif
+
 #define BC_CONTROLLER(name) BC_ID_##name,
-/* The controllers, by number: BC_ID_numfiles and so on. */
+/* The controllers, by number: BC_ID_numfiles and so on; then those of modules. */
 enum bc_controller_id {
 #include <linux/bc/controllers.h>
-	BC_NR_CONTROLLERS
+	BC_NR_BUILTIN,
+	BC_NR_CONTROLLERS = BC_NR_BUILTIN + BC_NR_SLOTS
 };
 
 #undef BC_CONTROLLER
@@ -55,6 +63,20 @@ enum bc_unit {
 struct bc_charge {
 #ifdef CONFIG_BEANCOUNTERS
 	struct bc_counter	*counter;
+#endif
+};
+
+/**
+ * struct bc_rules - who has paid for a table of rules; a part of the table
+ * @counter: what was charged; NULL: nothing was
+ * @n: by how much
+ *
+ * All zero means that nothing was charged. Use <linux/bc/netfilter.h>.
+ */
+struct bc_rules {
+#ifdef CONFIG_BEANCOUNTERS
+	struct bc_counter	*counter;
+	unsigned long		n;
 #endif
 };
 

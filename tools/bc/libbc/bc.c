@@ -210,7 +210,7 @@ static bool minds_barrier(const char *name)
 {
 	static const char * const limit_only[] = {
 		"numtasks", "numinotify", "numwatches", "numflock", "numpty", "numkeys",
-		"numsiginfo", "numtcpsock", "numothersock",
+		"numsiginfo", "numtcpsock", "numothersock", "numiptent",
 	};
 	size_t i;
 

@@ -322,6 +322,225 @@ TEST_F(clone, sysctl)
 	EXPECT_STREQ("1\n", buf);
 }
 
+/*
+ * In other hierarchies
+ */
+
+/* The number of a hierarchy of ours. */
+static long number(const char *dir)
+{
+	const char *name = strrchr(dir, '/') + 1;
+	char *line = NULL, is[256];
+	long id, found = -1;
+	size_t len = 0;
+	FILE *f = fopen("/proc/beancounters", "re");
+
+	while (f && getline(&line, &len, f) > 0) {
+		if (sscanf(line, "%ld\t%255s", &id, is) == 2 && !strcmp(is, name))
+			found = id;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+FIXTURE(hier) {
+	struct _test_data_clone c;
+	char a[64], b[64];
+	long na, nb;
+};
+
+FIXTURE_SETUP(hier)
+{
+	if (bc_unavailable())
+		SKIP(return, "%s", bc_unavailable());
+	if (access(BC_HIERARCHIES, F_OK))
+		SKIP(return, "there is only one hierarchy");
+	bc_hierarchy(self->a, sizeof(self->a), 'a');
+	bc_hierarchy(self->b, sizeof(self->b), 'b');
+	ASSERT_EQ(0, mkdir(self->a, 0755));
+	ASSERT_EQ(0, mkdir(self->b, 0755));
+	self->na = number(self->a);
+	self->nb = number(self->b);
+	ASSERT_LT(0, self->na);
+	ASSERT_LT(0, self->nb);
+	set_up(_metadata, &self->c);
+}
+
+FIXTURE_TEARDOWN(hier)
+{
+	if (!self->a[0])
+		return;
+	bc_write(self->a, "tasks", "0");
+	bc_write(self->b, "tasks", "0");
+	tear_down(_metadata, &self->c);
+	EXPECT_EQ(0, bc_remove_hierarchy(self->a));
+	EXPECT_EQ(0, bc_remove_hierarchy(self->b));
+}
+
+static int set_mask(unsigned long mask)
+{
+	return bc_write("/proc/sys/kernel", SYSCTL, "%lu", mask);
+}
+
+/* Is @pid, of this id, in a group of its own below the root of a hierarchy? */
+static bool in_own(pid_t pid, long hierarchy, pid_t id)
+{
+	char want[64], is[PATH_MAX];
+
+	snprintf(want, sizeof(want), "/node_%d", id);
+	return !bc_group(pid, hierarchy, is, sizeof(is)) && !strcmp(is, want);
+}
+
+static bool in_root(pid_t pid, long hierarchy)
+{
+	char is[PATH_MAX];
+
+	return !bc_group(pid, hierarchy, is, sizeof(is)) && !strcmp(is, "/");
+}
+
+/* Only where it is asked for. */
+TEST_F(hier, chosen)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, set_mask(1UL << self->na));
+	pid = do_clone(CLONE_NEWUTS);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(in_own(pid, self->na, pid));
+	EXPECT_TRUE(in_root(pid, self->nb));
+	EXPECT_TRUE(in_root(pid, 0));
+	bc_reap(pid);
+	EXPECT_EQ(0, remove_node(self->a, pid));
+
+	ASSERT_EQ(0, set_mask(1UL << self->na | 1UL << self->nb | 1));
+	ASSERT_EQ(0, bc_write(self->c.dir, "tasks", "0"));
+	pid = do_clone(CLONE_NEWUTS);
+	ASSERT_EQ(0, bc_write(BC_ROOT, "tasks", "0"));
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(in_own(pid, self->na, pid));
+	EXPECT_TRUE(in_own(pid, self->nb, pid));
+	EXPECT_TRUE(in_node(pid, self->c.dir, pid, ""));
+	bc_reap(pid);
+	EXPECT_EQ(0, remove_node(self->a, pid));
+	EXPECT_EQ(0, remove_node(self->b, pid));
+	EXPECT_EQ(0, remove_node(self->c.dir, pid));
+
+	ASSERT_EQ(0, set_mask(0));
+	pid = do_clone(CLONE_NEWUTS);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(in_root(pid, self->na));
+	EXPECT_TRUE(in_root(pid, 0));
+	bc_reap(pid);
+}
+
+struct three {
+	const char *dir;
+	long na, nb;
+	bool moved;
+};
+
+static int unshare_in_three(void *arg)
+{
+	struct three *t = arg;
+	int err;
+
+	if (bc_write(t->dir, "tasks", "0"))
+		return 100;
+	err = do_unshare(CLONE_NEWUTS);
+	if (err) {
+		/* All is as it was. */
+		if (!in_dir(0, t->dir) || !in_root(0, t->na) || !in_root(0, t->nb))
+			return 101;
+		return -err;
+	}
+	if (!in_node(0, t->dir, getpid(), "") || !in_own(0, t->na, getpid()) ||
+	    !in_own(0, t->nb, getpid()))
+		return 102;
+	return 0;
+}
+
+TEST_F(hier, unshare)
+{
+	struct three t = { self->c.dir, self->na, self->nb };
+
+	ASSERT_EQ(0, set_mask(1UL << self->na | 1UL << self->nb | 1));
+	EXPECT_EQ(0, bc_in_child(unshare_in_three, &t));
+	EXPECT_EQ(1, bc_children(self->c.dir, true));
+	EXPECT_EQ(1, bc_children(self->a, true));
+	EXPECT_EQ(1, bc_children(self->b, true));
+}
+
+static bool make_deep(const char *dir, char *deep, size_t size)
+{
+	int i;
+
+	snprintf(deep, size, "%s", dir);
+	for (i = 0; i < DEPTH; i++) {
+		if (bc_mkdir(deep, "d"))
+			return false;
+		snprintf(deep + strlen(deep), size - strlen(deep), "/d");
+	}
+	return true;
+}
+
+static int unshare_with_deep(void *arg)
+{
+	struct three *t = arg;
+	char is[PATH_MAX];
+	int err;
+
+	if (bc_write(t->dir, "tasks", "0"))
+		return 100;
+	err = do_unshare(CLONE_NEWUTS);
+	if (!in_root(0, 0) || !in_root(0, t->na) || bc_group(0, t->nb, is, sizeof(is)) ||
+	    strlen(is) != 2 * DEPTH)
+		return 101;
+	if (do_clone(CLONE_NEWUTS) != err)
+		return 102;
+	return -err;
+}
+
+/* Where there can be no group in one hierarchy, there is none in the others. */
+TEST_F(hier, all_or_none)
+{
+	char deep[PATH_MAX];
+	struct three t = { deep, self->na, self->nb };
+
+	ASSERT_LT(self->na, self->nb);
+	ASSERT_EQ(0, set_mask(1UL << self->na | 1UL << self->nb | 1));
+	ASSERT_TRUE(make_deep(self->b, deep, sizeof(deep)));
+	EXPECT_EQ(ENOSPC, bc_in_child(unshare_with_deep, &t));
+	EXPECT_EQ(1, bc_children(BC_ROOT, false));
+	EXPECT_EQ(0, bc_children(self->a, false));
+	bc_rmdir_below(self->b);
+	EXPECT_EQ(0, bc_children(self->b, false));
+}
+
+/* One that is removed is chosen no longer, nor is one that is not there. */
+TEST_F(hier, removed)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, set_mask(1UL << self->na | 1UL << self->nb));
+	EXPECT_EQ(-EINVAL, set_mask(1UL << self->na | 1UL << 15));
+	EXPECT_EQ(-EINVAL, set_mask(1UL << 16));
+	EXPECT_EQ(-EINVAL, set_mask(1UL << 31 | 1));
+	EXPECT_EQ(1L << self->na | 1L << self->nb, bc_get("/proc/sys/kernel", SYSCTL));
+	ASSERT_EQ(0, rmdir(self->b));
+	EXPECT_EQ(1L << self->na, bc_get("/proc/sys/kernel", SYSCTL));
+	/* Another one with that number. */
+	ASSERT_EQ(0, mkdir(self->b, 0755));
+	ASSERT_EQ(self->nb, number(self->b));
+	pid = do_clone(CLONE_NEWUTS);
+	ASSERT_LT(0, pid);
+	EXPECT_TRUE(in_own(pid, self->na, pid));
+	EXPECT_TRUE(in_root(pid, self->nb));
+	bc_reap(pid);
+	EXPECT_EQ(1, bc_children(self->a, true));
+}
+
 static int sysctl_as_user(void *arg)
 {
 	bc_become(USER, USER);

@@ -21,9 +21,9 @@ static const struct file_mode group_files[] = {
 /* Which of them there are depends on the kernel's configuration. */
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
-	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "privvmpages",
-	"lockedpages", "physpages", "shmpages", "kmemsize", "dcachesize", "cpuacct",
-	"cpuset", "nodeset", "debug", "numtickets",
+	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "numiptent",
+	"privvmpages", "lockedpages", "physpages", "shmpages", "kmemsize", "dcachesize",
+	"cpuacct", "cpuset", "nodeset", "debug", "numtickets",
 };
 
 static const struct file_mode resource_files[] = {
