@@ -27,11 +27,30 @@
 #include "sabotage.h"
 
 /**
- * bc_resource_alloc - make a group's counter, for a controller's css_alloc()
+ * bc_resource_init - make a group's counter in a state that is larger
+ * @res: in the state, which is all zero
  * @controller: the controller
  * @parent: the state one level up, NULL for the root
  *
  * The root is never charged: the counters below it have no parent.
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int bc_resource_init(struct bc_resource *res, const struct bc_controller *controller,
+		     struct bc_css *parent)
+{
+	struct bc_counter *up = NULL;
+
+	if (parent && !parent->root)
+		up = &to_bc_resource(parent)->counter;
+	return bc_counter_init(&res->counter, up, controller->batch);
+}
+
+/**
+ * bc_resource_alloc - make a group's counter, for a controller's css_alloc()
+ * @controller: the controller
+ * @parent: the state one level up, NULL for the root
  *
  * Context: Process context. May sleep.
  * Return: the state, or ERR_PTR(-ENOMEM).
@@ -39,7 +58,6 @@
 struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 				 struct bc_css *parent)
 {
-	struct bc_counter *up = NULL;
 	struct bc_resource *res;
 	int err;
 
@@ -47,9 +65,7 @@ struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 
-	if (parent && !parent->root)
-		up = &to_bc_resource(parent)->counter;
-	err = bc_counter_init(&res->counter, up, controller->batch);
+	err = bc_resource_init(res, controller, parent);
 	if (err) {
 		kfree(res);
 		return ERR_PTR(err);
@@ -144,18 +160,21 @@ static void refused(struct bc_counter *counter, struct bc_counter *refuser,
 }
 
 /**
- * bc_resource_refuse - refuse what has been charged by force
- * @css: the state of the group that it was charged to
- * @refuser: the counter whose limit it is above, that of the group or of one above it
+ * bc_resource_refuse - count a refusal, and tell everybody
+ * @css: the state of the group that was charged, or was to be
+ * @refuser: the counter that has no room, that of the group or of one above it
  * @n: how much
+ * @severity: of the charge
  *
- * It stays charged: this is for a caller who has another way to put an end to it.
+ * For who charges the counter itself, as there is another way out than to fail: what was
+ * charged by force stays charged.
  *
  * Context: as bc_resource_try_charge().
  */
-void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n)
+void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n,
+			enum bc_severity severity)
 {
-	refused(&to_bc_resource(css)->counter, refuser, n, BC_LIMIT);
+	refused(&to_bc_resource(css)->counter, refuser, n, severity);
 }
 
 /* A level has no room. May we go on to its limit? Else say no, to everybody. */

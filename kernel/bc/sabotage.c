@@ -57,6 +57,7 @@ static const char * const names[] = {
 	[BC_SABOTAGE_FAULT] = "fault",
 	[BC_SABOTAGE_PRUNE] = "prune",
 	[BC_SABOTAGE_FOREIGN] = "foreign",
+	[BC_SABOTAGE_ASLEEP] = "asleep",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

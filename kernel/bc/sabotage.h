@@ -48,6 +48,7 @@ enum bc_sabotage {
 	BC_SABOTAGE_FAULT,		/* a page fault is refused memory */
 	BC_SABOTAGE_PRUNE,		/* nothing is pruned */
 	BC_SABOTAGE_FOREIGN,		/* anybody's cache is pruned */
+	BC_SABOTAGE_ASLEEP,		/* who waits for room in a group is not woken */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -226,6 +226,8 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  * @barrier_hit: a charge was refused, or went on to the limit with a privilege,
  *	because of the barrier of this counter, which is below its limit (BC v6)
  * @limit_hit: a charge was refused because of the limit of this counter (BC v6)
+ * @limit_set: the limit or the barrier of this counter was written; there may be room now
+ *	for who waits for it. May sleep.
  * @root_held: the kernel's own count, of what the whole system uses; NULL if it
  *	has none
  *
@@ -256,6 +258,7 @@ struct bc_controller {
 	int		(*post_clone)(struct bc_css *css);
 	void		(*barrier_hit)(struct bc_css *css, unsigned long amount);
 	void		(*limit_hit)(struct bc_css *css, unsigned long amount);
+	void		(*limit_set)(struct bc_css *css);
 	unsigned long	(*root_held)(void);
 };
 
@@ -441,6 +444,8 @@ static inline struct bc_resource *to_bc_resource(struct bc_css *css)
 	return container_of(css, struct bc_resource, css);
 }
 
+int bc_resource_init(struct bc_resource *res, const struct bc_controller *controller,
+		     struct bc_css *parent);
 struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 				 struct bc_css *parent);
 void bc_resource_offline(struct bc_css *css);
@@ -449,6 +454,7 @@ bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
 			    enum bc_severity severity);
 bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
 				   enum bc_severity severity);
-void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n);
+void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n,
+			enum bc_severity severity);
 
 #endif /* _LINUX_BC_CORE_H */
