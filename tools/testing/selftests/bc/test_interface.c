@@ -22,8 +22,9 @@ static const struct file_mode group_files[] = {
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
 	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "privvmpages",
-	"lockedpages", "shmpages", "kmemsize", "dcachesize", "cpuacct", "cpuset",
-	"nodeset", "debug", "numtickets",
+	"lockedpages", "shmpages", "kmemsize", "dcachesize", "tcpsndbuf",
+	"tcprcvbuf", "dgramrcvbuf", "othersockbuf", "cpuacct", "cpuset", "nodeset",
+	"debug", "numtickets",
 };
 
 static const struct file_mode resource_files[] = {
