@@ -1087,8 +1087,9 @@ static void transfers_over(struct __test_metadata *_metadata, const struct line 
 	EXPECT_LE(0, idle);
 	/* Rounds are some of each packet, when things go well. */
 	EXPECT_GE(10L * pairs + 200, idle);
-	TH_LOG("%d connections, %zu KB each way, limits %s and %s: %.1f s, %ld idle rounds, %ld and %ld refused, at most %ld and %ld held",
-	       pairs, total / 1024, send, receive, bc_now() - start, idle,
+	TH_LOG("%d connections, %zu KB each way, limits %s, %s: %.1f s, %ld rounds for nothing",
+	       pairs, total / 1024, send, receive, bc_now() - start, idle);
+	TH_LOG("refused %ld and %ld so far, held %ld and %ld at most",
 	       bc_get(dir, "tcpsndbuf/failcnt"), bc_get(dir, "tcprcvbuf/failcnt"),
 	       bc_get(dir, "tcpsndbuf/maxheld"), bc_get(dir, "tcprcvbuf/maxheld"));
 	for (i = 0; i < 2 * pairs; i++)
