@@ -41,9 +41,9 @@
  * connection goes on, however many there are, and none depends on others to move.
  *
  * waiting_lock protects the lists, and what is in a bc_sock for them. It is innermost.
- * Sockets are woken by a work item that runs as a softirq, as the one who uncharges may
- * have any lock, that of another socket included. A socket in a list has no reference: it
- * leaves the list before it is freed.
+ * Sockets are woken by a work item, as the one who uncharges may have any lock, that of
+ * another socket included. A socket in a list has no reference: it leaves the list before
+ * it is freed.
  */
 #include <linux/atomic.h>
 #include <linux/bc/core.h>
@@ -68,9 +68,6 @@
 #include "credit.h"
 #include "sabotage.h"
 #include "sockbuf.h"
-
-/* How many sockets are woken in one go. */
-#define WAKE_BATCH	64
 
 static void wake_fn(struct work_struct *work);
 
@@ -315,12 +312,14 @@ static void wake_sleepers(struct sock *sk)
 /* TCP, and who sits on top of it, has its callback called with the lock of the socket. */
 static void wake_tcp(struct sock *sk)
 {
+	local_bh_disable();
 	bh_lock_sock(sk);
 	if (!sock_owned_by_user(sk))
 		sk->sk_write_space(sk);
 	else
 		wake_sleepers(sk);
 	bh_unlock_sock(sk);
+	local_bh_enable();
 }
 
 /* The next socket to be woken, with a reference. */
@@ -343,19 +342,15 @@ static void wake_fn(struct work_struct *work)
 {
 	struct sock *sk;
 	bool tcp;
-	int i;
 
-	for (i = 0; i < WAKE_BATCH; i++) {
-		sk = next_woken(&tcp);
-		if (!sk)
-			return;
+	for (sk = next_woken(&tcp); sk; sk = next_woken(&tcp)) {
 		if (tcp)
 			wake_tcp(sk);
 		else
 			sk->sk_write_space(sk);
 		sock_put(sk);
+		cond_resched();
 	}
-	queue_work(system_bh_wq, work);
 }
 
 /* Wake some who wait for room in one counter. */
@@ -380,7 +375,7 @@ static noinline void wake_path(struct bc_counter *counter, unsigned long budget)
 			any |= wake_list(&to_sockbuf(counter)->waiters, budget);
 	}
 	if (any)
-		queue_work(system_bh_wq, &wake_work);
+		queue_work(system_highpri_wq, &wake_work);
 }
 
 /*
@@ -411,7 +406,7 @@ void bc_sockbuf_limit_set(struct bc_css *css)
 				ULONG_MAX);
 	}
 	if (any)
-		queue_work(system_bh_wq, &wake_work);
+		queue_work(system_highpri_wq, &wake_work);
 }
 
 /*
