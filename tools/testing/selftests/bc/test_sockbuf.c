@@ -92,6 +92,20 @@ static int fill(int fd, size_t len)
 	return n;
 }
 
+/* The same until the other end's window is closed, and what is left waits. */
+static int fill_up(int fd, size_t len)
+{
+	int n = 0, more, idle = 0;
+
+	while (idle < 4) {
+		more = fill(fd, len);
+		idle = more ? 0 : idle + 1;
+		n += more;
+		usleep(60000);
+	}
+	return n;
+}
+
 static int drain(int fd)
 {
 	int n = 0;
@@ -364,6 +378,43 @@ TEST_F(bc, stay)
 	EXPECT_EQ(0, bc_rmdir(self->dir, "b"));
 }
 
+/*
+ * What a child has made in the group, which leaves nothing else there. Whoever was in a group has
+ * memory of it, and keeps it.
+ */
+static int sockets_of_child(const char *dir, int sv[2], int *u)
+{
+	int made[3], p[2], fd, i;
+	pid_t pid;
+
+	if (pipe(p))
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		bc_die_with_parent();
+		if (enter(dir) || socketpair(AF_UNIX, SOCK_DGRAM, 0, made))
+			_exit(1);
+		made[2] = socket(AF_INET, SOCK_DGRAM, 0);
+		if (write(p[1], made, sizeof(made)) != sizeof(made))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(p[1]);
+	if (read(p[0], made, sizeof(made)) != sizeof(made))
+		return -EIO;
+	fd = syscall(SYS_pidfd_open, pid, 0);
+	for (i = 0; i < 3; i++)
+		made[i] = syscall(SYS_pidfd_getfd, fd, made[i], 0);
+	sv[0] = made[0];
+	sv[1] = made[1];
+	*u = made[2];
+	close(fd);
+	close(p[0]);
+	bc_reap(pid);
+	return sv[0] < 0 || sv[1] < 0 || *u < 0 ? -EBADF : 0;
+}
+
 /* A group that has been removed pays on, also for what comes then; and goes in the end. */
 TEST_F(bc, outlive)
 {
@@ -374,13 +425,11 @@ TEST_F(bc, outlive)
 	if (before < 0)
 		SKIP(return, "needs CONFIG_BC_SABOTAGE");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
-	ASSERT_EQ(0, pair_in(path_to(self->dir, "a"), SOCK_DGRAM, sv));
-	ASSERT_EQ(0, enter(path_to(self->dir, "a")));
-	u = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ASSERT_EQ(0, leave());
+	ASSERT_EQ(0, sockets_of_child(path_to(self->dir, "a"), sv, &u));
 	ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
 	one = bc_get(self->dir, other);
 	EXPECT_LT(0, one);
+	EXPECT_EQ(0, bc_settle(self->dir, "a/numtasks/held", 0));
 	ASSERT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(one, bc_get(self->dir, other));
 	ASSERT_EQ(1000, recv(sv[1], buf, 1000, 0));
@@ -797,6 +846,7 @@ TEST_F_TIMEOUT(bc, tcp_block, 120)
 	EXPECT_EQ(0, send_errno(b[0], 1000, 0));
 	ASSERT_EQ(1000, recv(b[1], buf, 1000, MSG_WAITALL));
 	EXPECT_TRUE(ready(b[0], POLLOUT, 10000));
+	fill_up(a[0], 5000);
 
 	/* Nobody tries while nothing changes. */
 	usleep(300000);
@@ -844,10 +894,10 @@ TEST_F_TIMEOUT(bc, tcp_wake, 120)
 	setsockopt(a[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(b[1], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "400000"));
-	EXPECT_LT(0, fill(b[0], 3000));
+	EXPECT_LT(0, fill_up(b[0], 3000));
 	EXPECT_LT(100000, bc_get(self->dir, snd));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "%ld", bc_get(self->dir, snd)));
-	EXPECT_LE(0, fill(a[0], 3000));
+	EXPECT_LT(0, fill_up(a[0], 3000));
 	pid = fork();
 	if (pid == 0)
 		_exit(send_all(&a[0]));
@@ -883,8 +933,9 @@ TEST_F_TIMEOUT(bc, tcp_wake_other, 120)
 	ASSERT_EQ(0, connect_in(self->dir, NULL, a));
 	ASSERT_EQ(0, connect_in(self->dir, NULL, b));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "300000"));
-	EXPECT_LT(0, fill(a[0], 5000));
-	EXPECT_LT(0, fill(b[0], 5000));
+	EXPECT_LT(0, fill_up(a[0], 5000));
+	EXPECT_LT(0, fill_up(b[0], 5000));
+	fill_up(a[0], 5000);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, b[0], &ev));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 500));
@@ -1085,8 +1136,8 @@ static void transfers_over(struct __test_metadata *_metadata, const struct line 
 	start = bc_now();
 	idle = transfer(peers, 2 * pairs, total);
 	EXPECT_LE(0, idle);
-	/* Rounds are some of each packet, when things go well. */
-	EXPECT_GE(10L * pairs + 200, idle);
+	/* Who is woken may find that others were faster. A busy loop makes many more. */
+	EXPECT_GE(20000, idle);
 	TH_LOG("%d connections, %zu KB each way, limits %s, %s: %.1f s, %ld rounds for nothing",
 	       pairs, total / 1024, send, receive, bc_now() - start, idle);
 	TH_LOG("refused %ld and %ld so far, held %ld and %ld at most",
