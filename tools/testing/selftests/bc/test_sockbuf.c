@@ -419,7 +419,7 @@ static int sockets_of_child(const char *dir, int sv[2], int *u)
 TEST_F(bc, outlive)
 {
 	long before, one;
-	int sv[2], u;
+	int sv[2], u = -1;
 
 	before = bc_get(GROUPS, "groups");
 	if (before < 0)
