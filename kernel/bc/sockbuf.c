@@ -621,11 +621,11 @@ void __bc_sock_limit_window(struct bc_sock *bc, int mss, int *free_space,
 		return;
 	space = tcp_win_from_space(sk, room);
 	/*
-	 * What comes for an empty queue is taken in any case. To ask for less would stop the
-	 * connection for nothing, until the other end probes, which may take minutes.
+	 * What comes for an empty queue is taken in any case. To ask for less than a segment
+	 * would stop the connection for nothing, until the other end probes.
 	 */
 	if (skb_queue_empty(&sk->sk_receive_queue)) {
-		space = max(space, mss);
+		space = max3(space, mss, (int)tcp_sk(sk)->advmss);
 		*allowed_space = min(*allowed_space, space);
 	}
 	*free_space = min(*free_space, space);
