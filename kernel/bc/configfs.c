@@ -358,6 +358,13 @@ static ssize_t bc_res_minheld_store(struct config_item *item, const char *page,
 	return count;
 }
 
+/* Somebody may wait for room. */
+static void limit_set(struct bc_ctrl_dir *dir)
+{
+	if (dir->controller->limit_set)
+		dir->controller->limit_set(dir->css);
+}
+
 static ssize_t bc_res_barrier_show(struct config_item *item, char *page)
 {
 	return show_amount(page, bc_counter_barrier(dir_counter(to_bc_ctrl_dir(item))));
@@ -375,7 +382,10 @@ static ssize_t bc_res_barrier_store(struct config_item *item, const char *page,
 	err = bc_parse_amount(page, count, dir->controller->unit, &barrier);
 	if (!err)
 		err = bc_counter_set_barrier(dir_counter(dir), barrier);
-	return err ?: count;
+	if (err)
+		return err;
+	limit_set(dir);
+	return count;
 }
 
 static ssize_t bc_res_limit_show(struct config_item *item, char *page)
@@ -396,6 +406,7 @@ static ssize_t bc_res_limit_store(struct config_item *item, const char *page,
 	if (err)
 		return err;
 	bc_counter_set_limit(dir_counter(dir), limit);
+	limit_set(dir);
 	return count;
 }
 

@@ -47,6 +47,7 @@ static DEFINE_KFIFO(queue, struct bc_event, QUEUE_LENGTH);
 static DEFINE_RAW_SPINLOCK(queue_lock);
 static unsigned long queue_lost;
 static DECLARE_WORK(send_work, send_work_fn);
+static struct task_struct *sender;	/* who sends events now */
 
 /*
  * The queue
@@ -173,6 +174,7 @@ static void send_work_fn(struct work_struct *work)
 	struct bc_event event;
 	bool more;
 
+	WRITE_ONCE(sender, current);
 	for (;;) {
 		more = next_event(&event, &lost);
 		unsent += lost;
@@ -190,6 +192,7 @@ static void send_work_fn(struct work_struct *work)
 		cond_resched();
 	}
 	bc_netlink_end_lost();
+	WRITE_ONCE(sender, NULL);
 
 	/* No memory to say so: a later event will. */
 	scoped_guard(raw_spinlock_irqsave, &queue_lock)
@@ -240,6 +243,15 @@ void bc_event_refused(const struct bc_refusal *refusal)
 		      bc_sabotaged(BC_SABOTAGE_TOLD);
 	if (!event.first && !bc_netlink_listens(event.group))
 		return;
+	/*
+	 * It is an event that somebody's dgramrcvbuf has no room for, or would be another one
+	 * for each that is sent. The line for the log is for the next one, too.
+	 */
+	if (in_task() && READ_ONCE(sender) == current) {
+		if (event.first)
+			atomic_set(told, 0);
+		return;
+	}
 	if (in_task())
 		set_task(&event, current);
 	if (bc_group_tryget(event.group)) {

@@ -80,7 +80,7 @@ static void stop_faults(struct bc_css *css, unsigned long n)
 		/* There is no credit above a limit. */
 		if (likely(atomic_long_read(&c->held) <= limit + fault_reserve(limit)))
 			continue;
-		bc_resource_refuse(css, c, n);
+		bc_resource_refuse(css, c, n, BC_LIMIT);
 		pr_info_ratelimited("bc: %s[%d] is killed: page faults have taken its group far above the limit of kmemsize\n",
 				    current->comm, task_pid_nr(current));
 		send_sig(SIGKILL, current, 1);

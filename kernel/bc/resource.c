@@ -17,7 +17,6 @@
 #include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
-#include <linux/export.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -28,13 +27,15 @@
 #include "sabotage.h"
 
 /**
- * bc_resource_init - make a counter in what a controller keeps for a group
- * @res: in that, as its first member; all zero
+ * bc_resource_init - make a group's counter in a state that is larger
+ * @res: in the state, which is all zero
  * @controller: the controller
  * @parent: the state one level up, NULL for the root
  *
+ * The root is never charged: the counters below it have no parent.
+ *
  * Context: Process context. May sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, or -ENOMEM.
  */
 int bc_resource_init(struct bc_resource *res, const struct bc_controller *controller,
 		     struct bc_css *parent)
@@ -50,8 +51,6 @@ int bc_resource_init(struct bc_resource *res, const struct bc_controller *contro
  * bc_resource_alloc - make a group's counter, for a controller's css_alloc()
  * @controller: the controller
  * @parent: the state one level up, NULL for the root
- *
- * The root is never charged: the counters below it have no parent.
  *
  * Context: Process context. May sleep.
  * Return: the state, or ERR_PTR(-ENOMEM).
@@ -73,7 +72,6 @@ struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 	}
 	return &res->css;
 }
-EXPORT_SYMBOL_GPL(bc_resource_alloc);
 
 static void resource_release(struct bc_counter *counter)
 {
@@ -92,7 +90,6 @@ void bc_resource_offline(struct bc_css *css)
 	bc_group_get(css->group);
 	bc_counter_kill(&to_bc_resource(css)->counter, resource_release);
 }
-EXPORT_SYMBOL_GPL(bc_resource_offline);
 
 /**
  * bc_resource_free - free a group's counter, for a controller's css_free()
@@ -107,7 +104,6 @@ void bc_resource_free(struct bc_css *css)
 	bc_counter_destroy(&res->counter);
 	kfree(res);
 }
-EXPORT_SYMBOL_GPL(bc_resource_free);
 
 /* Where the barrier is the limit, it is the limit that was hit. */
 static bool at_barrier(const struct bc_counter *refuser, enum bc_severity severity)
@@ -164,18 +160,21 @@ static void refused(struct bc_counter *counter, struct bc_counter *refuser,
 }
 
 /**
- * bc_resource_refuse - refuse what has been charged by force
- * @css: the state of the group that it was charged to
- * @refuser: the counter whose limit it is above, that of the group or of one above it
+ * bc_resource_refuse - count a refusal, and tell everybody
+ * @css: the state of the group that was charged, or was to be
+ * @refuser: the counter that has no room, that of the group or of one above it
  * @n: how much
+ * @severity: of the charge
  *
- * It stays charged: this is for a caller who has another way to put an end to it.
+ * For who charges the counter itself, as there is another way out than to fail: what was
+ * charged by force stays charged.
  *
  * Context: as bc_resource_try_charge().
  */
-void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n)
+void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n,
+			enum bc_severity severity)
 {
-	refused(&to_bc_resource(css)->counter, refuser, n, BC_LIMIT);
+	refused(&to_bc_resource(css)->counter, refuser, n, severity);
 }
 
 /* A level has no room. May we go on to its limit? Else say no, to everybody. */
@@ -225,7 +224,6 @@ bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
 		refused(counter, refuser, n, severity);
 	return !refuser;
 }
-EXPORT_SYMBOL_GPL(bc_resource_try_charge);
 
 /**
  * bc_resource_try_charge_levels - charge each level by an amount of its own
@@ -276,14 +274,12 @@ struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id i
 		return NULL;
 	return try_charge(&to_bc_resource(css)->counter, severity);
 }
-EXPORT_SYMBOL_GPL(__bc_charge);
 
 bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)
 {
 	guard(rcu)();
 	return !IS_ERR(try_charge(counter, severity));
 }
-EXPORT_SYMBOL_GPL(__bc_charge_counter);
 
 void bc_uncharge_uncredited(struct bc_counter *counter, unsigned long n)
 {
@@ -297,4 +293,3 @@ void __bc_uncharge(struct bc_counter *counter)
 {
 	credit_uncharge(counter, 1);
 }
-EXPORT_SYMBOL_GPL(__bc_uncharge);

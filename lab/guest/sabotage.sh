@@ -92,6 +92,15 @@ barrier		test_dcachesize	dcache.barrier
 prune		test_dcachesize	dcache.walk
 foreign		test_dcachesize	dcache.neighbours
 foreign		test_dcachesize	dcache.directories
+limit		test_sockbuf	bc.unix_refuse
+parent		test_sockbuf	bc.unix_refuse_above
+uncharge	test_sockbuf	bc.unix_dgram
+uncharge	test_sockbuf	bc.tcp_receive
+limit		test_sockbuf	bc.udp_flood
+limit		test_sockbuf	bc.tcp_never
+limit		test_sockbuf	bc.tcp_block
+asleep		test_sockbuf	bc.unix_wake
+asleep		test_sockbuf	bc.tcp_wake_other
 "
 
 if [ ! -w $switch ]; then

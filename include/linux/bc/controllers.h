@@ -57,6 +57,16 @@ BC_CONTROLLER(shmpages)
 BC_CONTROLLER(kmemsize)
 BC_CONTROLLER(dcachesize)
 
+#ifdef CONFIG_INET
+BC_CONTROLLER(tcpsndbuf)
+BC_CONTROLLER(tcprcvbuf)
+#endif
+
+#ifdef CONFIG_NET
+BC_CONTROLLER(dgramrcvbuf)
+BC_CONTROLLER(othersockbuf)
+#endif
+
 BC_CONTROLLER(cpuacct)
 
 #ifdef CONFIG_SMP

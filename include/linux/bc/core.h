@@ -231,6 +231,8 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  * @barrier_hit: a charge was refused, or went on to the limit with a privilege,
  *	because of the barrier of this counter, which is below its limit (BC v6)
  * @limit_hit: a charge was refused because of the limit of this counter (BC v6)
+ * @limit_set: the limit or the barrier of this counter was written; there may be room now
+ *	for who waits for it. May sleep.
  * @root_held: the kernel's own count, of what the whole system uses; NULL if it
  *	has none
  *
@@ -262,6 +264,7 @@ struct bc_controller {
 	int		(*post_clone)(struct bc_css *css);
 	void		(*barrier_hit)(struct bc_css *css, unsigned long amount);
 	void		(*limit_hit)(struct bc_css *css, unsigned long amount);
+	void		(*limit_set)(struct bc_css *css);
 	unsigned long	(*root_held)(void);
 };
 
@@ -491,6 +494,7 @@ bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
 			    enum bc_severity severity);
 bool bc_resource_try_charge_levels(struct bc_css *css, const unsigned long *n,
 				   enum bc_severity severity);
-void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n);
+void bc_resource_refuse(struct bc_css *css, struct bc_counter *refuser, unsigned long n,
+			enum bc_severity severity);
 
 #endif /* _LINUX_BC_CORE_H */

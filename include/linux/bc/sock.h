@@ -6,8 +6,10 @@
 #define _LINUX_BC_SOCK_H
 
 #include <linux/bc/charge.h>
+#include <linux/bc/sockbuf.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <net/udp.h>
 
 /**
  * bc_try_charge_sock - charge a new socket to the group of the current task
@@ -32,6 +34,51 @@ static inline bool bc_try_charge_sock(struct bc_charge *charge,
 		return bc_try_charge(charge, BC_ID_numtcpsock, BC_LIMIT);
 #endif
 	return bc_try_charge(charge, BC_ID_numothersock, BC_LIMIT);
+}
+
+#ifdef CONFIG_BEANCOUNTERS
+static inline enum bc_sock_kind bc_sock_kind(const struct proto *prot)
+{
+#ifdef CONFIG_INET
+	if (prot->memory_allocated == &tcp_memory_allocated)
+		return BC_SOCK_TCP;
+	if (prot->memory_allocated == &udp_memory_allocated)
+		return BC_SOCK_UDP;
+#endif
+	return prot->memory_allocated ? BC_SOCK_OTHER : BC_SOCK_PLAIN;
+}
+#endif
+
+/**
+ * bc_sock_new - make the current task's group pay for the buffers of a new socket
+ * @prot: its protocol
+ * @kern: it is for the kernel itself, and not charged
+ * @flags: for an allocation
+ *
+ * Context: Any but NMI and hard interrupts. May sleep if @flags say so.
+ * Return: what bc_sock_set() is to be given, NULL if nobody pays, or ERR_PTR(-ENOMEM).
+ */
+static inline struct bc_sock *bc_sock_new(const struct proto *prot, int kern, gfp_t flags)
+{
+#ifdef CONFIG_BEANCOUNTERS
+	if (bc_may_charge(current) && !kern)
+		return bc_sock_alloc(bc_sock_kind(prot), flags);
+#endif
+	return NULL;
+}
+
+/**
+ * bc_sock_set - say who pays for the buffers of a socket, in which nothing is yet
+ * @sk: the socket
+ * @bc: from bc_sock_new() or bc_sock_clone()
+ */
+static inline void bc_sock_set(struct sock *sk, struct bc_sock *bc)
+{
+#ifdef CONFIG_BEANCOUNTERS
+	sk->sk_bcbuf = bc;
+	if (bc)
+		bc->sk = sk;
+#endif
 }
 
 #endif /* _LINUX_BC_SOCK_H */

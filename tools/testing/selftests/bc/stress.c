@@ -86,6 +86,16 @@ static int make_pipe(void)
 	return fd[!i];
 }
 
+/* Write until there is no room, of whatever kind, or for a while. Nobody reads it. */
+static void fill(int fd)
+{
+	static char data[20000];
+	int n = rnd(20);
+
+	while (n-- && send(fd, data, rnd(sizeof(data)), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+}
+
 static int make_pair(void)
 {
 	int sv[2];
@@ -104,6 +114,10 @@ static int make_pair(void)
 			close(fd);
 		}
 	}
+	if (rnd(2))
+		fill(sv[0]);
+	if (rnd(2))
+		fill(sv[1]);
 	close(sv[1]);
 	return sv[0];
 }
@@ -188,9 +202,39 @@ static int make_connection(void)
 		a = accept(l, NULL, NULL);
 	if (a == -1)
 		a = -errno;
+	/* What the closed one has sent waits for the other one. */
+	if (a >= 0 && rnd(2))
+		fill(a);
+	if (a >= 0 && rnd(2))
+		fill(c);
 	close(c);
 	close(l);
 	return a == -EAGAIN ? -ENOBUFS : a;	/* refused by the listener's group */
+}
+
+/* It has datagrams, from itself. */
+static int make_udp(void)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char byte;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (void *)&addr, len) || getsockname(fd, (void *)&addr, &len) ||
+	    connect(fd, (void *)&addr, len)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	fill(fd);
+	if (rnd(2))
+		recv(fd, &byte, 1, MSG_DONTWAIT);
+	return fd;
 }
 
 /* Memory of each kind. */
@@ -288,6 +332,7 @@ static const struct op ops[] = {
 	{ "epoll", make_epoll, bc_close, { ENFILE } },
 	{ "socketpair", make_pair, bc_close, { ENFILE, ENOMEM } },
 	{ "connection", make_connection, bc_close, { ENFILE, ENOBUFS, ENOMEM } },
+	{ "udp", make_udp, bc_close, { ENFILE, ENOBUFS, ENOMEM, EAGAIN } },
 	{ "inotify", bc_make_inotify, bc_close, { ENFILE, EMFILE } },
 	{ "watch", bc_make_watch, bc_drop_watch, { ENFILE, ENOSPC, ENOENT } },
 	{ "lock", bc_make_lock, bc_drop_lock, { ENOLCK } },
@@ -459,6 +504,10 @@ static const struct {
 	{ "lockedpages", 600, true },
 	{ "shmpages", 600, false },
 	{ "kmemsize", 300000, true },
+	{ "tcpsndbuf", 300000, true },
+	{ "tcprcvbuf", 300000, true },
+	{ "dgramrcvbuf", 60000, false },
+	{ "othersockbuf", 60000, false },
 };
 
 /* Groups come and go. All have limits, the lower the smaller. */

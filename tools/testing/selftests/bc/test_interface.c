@@ -23,7 +23,8 @@ static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
 	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "numiptent",
 	"privvmpages", "lockedpages", "physpages", "shmpages", "kmemsize", "dcachesize",
-	"cpuacct", "cpuset", "nodeset", "debug", "numtickets",
+	"tcpsndbuf", "tcprcvbuf", "dgramrcvbuf", "othersockbuf", "cpuacct", "cpuset",
+	"nodeset", "debug", "numtickets",
 };
 
 static const struct file_mode resource_files[] = {
