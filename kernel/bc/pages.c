@@ -10,7 +10,8 @@
  * Owners are in a table by page frame number, a word a page, as there is no room in struct
  * page: memory cgroups have the one word that there is. The word is the counter, and in
  * its lowest bits how many pages were charged together, as a power of two, and what they
- * were charged as, in the word of the first one. That is what is uncharged, whatever the order that they are freed with:
+ * were charged as, in the word of the first one. That is what is uncharged, whatever the
+ * order that they are freed with:
  * __free_pages() may find that somebody else still looks at the first page, and then frees
  * the others one by one.
  *

@@ -106,7 +106,7 @@
  */
 struct phys_css {
 	struct bc_resource	res;
-	spinlock_t		tree_lock;
+	spinlock_t		tree_lock;	/* nests in mm->bc.lock */
 	struct phys_css		*tree;
 	struct phys_css		*parent;
 	struct list_head	mms;
@@ -254,6 +254,7 @@ static noinline struct bc_counter *charge_slowly(struct bc_css *css,
 						 const struct mm_struct *mm,
 						 unsigned long n, bool force)
 {
+	bool refuse = !force && may_refuse(mm);
 	struct bc_counter *counter;
 
 	css = living(css);
@@ -264,8 +265,11 @@ static noinline struct bc_counter *charge_slowly(struct bc_css *css,
 		/* Smaller ones will do. */
 		if (bc_counter_charge(counter, n, BC_LIMIT))
 			return ERR_PTR(-ENOMEM);
+	} else if (!refuse && current->bc_anon_over) {
+		/* More of what is going to be settled. */
+		bc_resource_try_charge(css, n, BC_FORCE);
 	} else if (!bc_resource_try_charge(css, n, BC_LIMIT)) {
-		if (!force && may_refuse(mm)) {
+		if (refuse) {
 			current->bc_anon_refused = 1;
 			settle_later();
 			return ERR_PTR(-ENOMEM);

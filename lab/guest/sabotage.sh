@@ -92,6 +92,13 @@ barrier		test_dcachesize	dcache.barrier
 prune		test_dcachesize	dcache.walk
 foreign		test_dcachesize	dcache.neighbours
 foreign		test_dcachesize	dcache.directories
+limit		test_physpages	phys.kill
+parent		test_physpages	phys.kill_below
+uncharge	test_physpages	phys.touch
+bystander	test_physpages	phys.kill
+reclaim		test_physpages	phys.reclaim
+foreign		test_physpages	phys.neighbour
+leave_mm	test_physpages	phys.move
 limit		test_sockbuf	bc.unix_refuse
 parent		test_sockbuf	bc.unix_refuse_above
 uncharge	test_sockbuf	bc.unix_dgram

@@ -14,6 +14,7 @@ static const char * const event_names[] = {
 	[BC_CMD_ATTACHED] = "attached",
 	[BC_CMD_CREATED] = "created",
 	[BC_CMD_REMOVED] = "removed",
+	[BC_CMD_OOM] = "oom",
 };
 
 /**
@@ -137,9 +138,10 @@ static void print_max(bool there, const char *name, unsigned long long val)
 		print_num(there, name, val);
 }
 
+/* Or of an OOM, whose amount is what the process had. */
 static void print_refused(const struct bc_event *ev)
 {
-	printf("refused ");
+	printf("%s ", event_names[ev->cmd]);
 	put_name(stdout, ev->resource ?: "?", true);
 	putchar(' ');
 	print_path(ev, ev->group);
@@ -179,7 +181,7 @@ static void print_counters(const struct bc_event *ev)
 
 static void print_text(const struct bc_event *ev)
 {
-	if (ev->cmd == BC_CMD_REFUSED) {
+	if (ev->cmd == BC_CMD_REFUSED || ev->cmd == BC_CMD_OOM) {
 		print_refused(ev);
 	} else {
 		printf("%s ", event_names[ev->cmd]);
