@@ -268,19 +268,19 @@ void bc_event_refused(const struct bc_refusal *refusal)
 }
 
 /**
- * bc_event_oom - a process is about to be killed, as its group has no room
- * @group: its group
+ * bc_event_oom - a process was killed, as its group has no room
+ * @css: the state of physpages of its group
  * @top: the state of physpages of the group whose limit it was
  * @victim: the process
  *
- * Context: Process context. The caller keeps both groups.
+ * Context: Any but NMI. RCU keeps the group, the caller that of @top.
  */
-void bc_event_oom(struct bc_group *group, struct bc_css *top, struct task_struct *victim)
+void bc_event_oom(struct bc_css *css, struct bc_css *top, struct task_struct *victim)
 {
 	struct bc_counter *counter = &to_bc_resource(top)->counter;
 	struct bc_event event = {
 		.cmd		= BC_CMD_OOM,
-		.group		= group,
+		.group		= css->group,
 		.refuser	= top->group,
 		.controller	= bc_controllers[top->id],
 		.held		= bc_counter_held(counter),
@@ -295,8 +295,11 @@ void bc_event_oom(struct bc_group *group, struct bc_css *top, struct task_struct
 		task_unlock(t);
 	}
 	set_task(&event, victim);
-	trace_bc_oom(group, top->group, victim, event.held, event.limit);
-	bc_group_get(group);
+	trace_bc_oom(event.group, top->group, victim, event.held, event.limit);
+	if (!bc_group_tryget(event.group)) {
+		event.group = top->group;
+		bc_group_get(event.group);
+	}
 	bc_group_get(top->group);
 	queue_event(&event);
 }

@@ -61,7 +61,7 @@ struct bc_event {
 };
 
 void bc_event_refused(const struct bc_refusal *refusal);
-void bc_event_oom(struct bc_group *group, struct bc_css *top, struct task_struct *victim);
+void bc_event_oom(struct bc_css *css, struct bc_css *top, struct task_struct *victim);
 void bc_event_attach(struct bc_group *group, struct task_struct *task);
 void bc_event_create(struct bc_group *group);
 void bc_event_remove(struct bc_group *group);

@@ -51,6 +51,7 @@
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/oom.h>
 #include <linux/pagemap.h>
@@ -89,6 +90,9 @@
 /* How often to try before somebody is killed, if nothing is freed. */
 #define TRIES		4
 
+/* How long not to try again what was in vain. */
+#define IDLE		(HZ / 10)
+
 /**
  * struct phys_css - the state of physpages for a group
  * @res: the counter
@@ -100,7 +104,9 @@
  * @node: in the parent's @children
  * @nr_mms: how many address spaces, those of groups below included
  * @turn: it is the turn of the children
- * @idle_until: nothing could be reclaimed above the barrier, do not try again before that
+ * @in_flight: tasks that write out pages of the tree, which makes room in a moment
+ * @idle: since when nothing could be reclaimed above the barrier, for %IDLE
+ * @stuck: since when there is nobody to be killed, likewise
  * @oom_group: all tasks are killed together
  * @oom_kills: processes that were killed, here and below
  */
@@ -114,7 +120,9 @@ struct phys_css {
 	struct list_head	node;
 	unsigned long		nr_mms;
 	bool			turn;
-	unsigned long		idle_until;
+	atomic_t		in_flight;
+	unsigned long		idle;
+	unsigned long		stuck;
 	bool			oom_group;
 	atomic_long_t		oom_kills;
 };
@@ -228,6 +236,12 @@ static bool may_refuse(const struct mm_struct *mm)
 	       !tsk_is_oom_victim(current) && !fatal_signal_pending(current);
 }
 
+/* Device memory is not for the machine's tasks, and may have no place in the table. */
+static unsigned long *folio_owner(const struct folio *folio)
+{
+	return folio_is_zone_device(folio) ? NULL : bc_page_owner(&folio->page);
+}
+
 /* There is no credit above a barrier, so this is looked at with each page there. */
 static bool above_barrier(const struct bc_counter *c)
 {
@@ -284,7 +298,7 @@ static noinline struct bc_counter *charge_slowly(struct bc_css *css,
 
 static int charge(struct folio *folio, struct mm_struct *mm, bool force)
 {
-	unsigned long *owner = bc_page_owner(&folio->page);
+	unsigned long *owner = folio_owner(folio);
 	unsigned long n = folio_nr_pages(folio);
 	struct bc_counter *counter;
 	struct bc_css *css;
@@ -313,7 +327,7 @@ int __bc_anon_charge(struct folio *folio, struct mm_struct *mm)
 /* The folio is locked, and so is who else wants to pay. */
 static bool is_paid(struct folio *folio)
 {
-	unsigned long *owner = bc_page_owner(&folio->page);
+	unsigned long *owner = folio_owner(folio);
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
 	return owner && *owner;
@@ -339,19 +353,22 @@ void __bc_anon_charge_unuse(struct folio *folio, struct mm_struct *mm)
  * struct phys_scan - a look for pages that can be written out
  * @top: the counter that is to have room
  * @folios: those that were found, isolated
- * @pfn: their page frame numbers
+ * @found: where they are, and how large
  * @nr: how many folios
  * @pages: how many pages
  * @want: that is enough of them
  * @left: how many entries to look at in this address space
- * @looked: how many were looked at, whosesoever
+ * @looked: how many pages were looked at, whosesoever
  * @freed: pages
  * @next: where the walk has ended
  */
 struct phys_scan {
-	const struct bc_counter	*top;
+	struct phys_css		*top;
 	struct list_head	folios;
-	unsigned long		pfn[MIN_TARGET];
+	struct {
+		unsigned long	pfn;
+		unsigned long	nr;
+	}			found[MIN_TARGET];
 	unsigned int		nr;
 	unsigned long		pages;
 	unsigned long		want;
@@ -363,19 +380,19 @@ struct phys_scan {
 
 static bool enough(const struct phys_scan *s)
 {
-	return s->pages >= s->want || s->nr >= ARRAY_SIZE(s->pfn);
+	return s->pages >= s->want || s->nr >= ARRAY_SIZE(s->found);
 }
 
 /* Who looks at it keeps the charge by RCU: a counter is freed a grace period after its last. */
 static bool is_ours(const struct phys_scan *s, const struct folio *folio)
 {
-	unsigned long *owner = bc_page_owner(&folio->page), word;
+	unsigned long *owner = folio_owner(folio), word;
 
 	guard(rcu)();
 	word = owner ? READ_ONCE(*owner) : 0;
 	if (bc_sabotaged(BC_SABOTAGE_FOREIGN))
 		return true;
-	return (word & BC_OWNER_ANON) && is_below(bc_owner_counter(word), s->top);
+	return (word & BC_OWNER_ANON) && is_below(bc_owner_counter(word), &s->top->res.counter);
 }
 
 /* Can it be freed at all? Without room in swap, only what is in there, or is not needed. */
@@ -396,15 +413,15 @@ static void take(struct phys_scan *s, struct folio *folio)
 		return;
 	}
 	list_add(&folio->lru, &s->folios);
-	s->pfn[s->nr++] = folio_pfn(folio);
+	s->found[s->nr].pfn = folio_pfn(folio);
+	s->found[s->nr++].nr = folio_nr_pages(folio);
 	s->pages += folio_nr_pages(folio);
 }
 
 static bool look(struct phys_scan *s, const struct folio *folio)
 {
 	s->looked++;
-	s->left--;
-	return !folio_is_zone_device(folio) && can_go(folio) && is_ours(s, folio);
+	return can_go(folio) && is_ours(s, folio);
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
@@ -420,9 +437,10 @@ static bool scan_huge(pmd_t *pmd, unsigned long addr, struct mm_walk *walk)
 	if (pmd_present(*pmd) && !is_huge_zero_pmd(*pmd)) {
 		folio = pmd_folio(*pmd);
 		if (look(s, folio) &&
-		    !pmdp_test_and_clear_young(walk->vma, addr & HPAGE_PMD_MASK, pmd))
+		    !pmdp_clear_young_notify(walk->vma, addr & HPAGE_PMD_MASK, pmd))
 			take(s, folio);
 	}
+	s->left--;
 	spin_unlock(ptl);
 	return true;
 }
@@ -452,23 +470,27 @@ static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	if (!start)
 		return 0;
 	for (pte = start; addr < end && s->left && !enough(s); pte += nr, addr += nr * PAGE_SIZE) {
-		bool young;
+		bool young, other = false;
 
 		nr = 1;
+		s->left--;
 		ptent = ptep_get(pte);
 		if (!pte_present(ptent))
 			continue;
 		folio = vm_normal_folio(vma, addr, ptent);
 		if (!folio || !look(s, folio))
 			continue;
-		young = pte_young(ptent);
 		if (folio_test_large(folio))
 			nr = folio_pte_batch(folio, addr, pte, ptent, (end - addr) >> PAGE_SHIFT,
 					     FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY, NULL,
-					     &young, NULL);
+					     &other, NULL);
+		young = pte_young(ptent) || other;
 		if (young)
 			clear_young_dirty_ptes(vma, addr, pte, nr, CYDP_CLEAR_YOUNG);
-		else
+		/* Virtual machines have marks of their own. */
+		if (mmu_notifier_clear_young(vma->vm_mm, addr, addr + nr * PAGE_SIZE))
+			young = true;
+		if (!young)
 			take(s, folio);
 	}
 	pte_unmap_unlock(start, ptl);
@@ -490,21 +512,26 @@ static const struct mm_walk_ops scan_ops = {
 	.walk_lock	= PGWALK_RDLOCK,
 };
 
-/* Nobody is waited for, who may wait for us. */
-static void scan_mm(struct phys_scan *s, struct mm_struct *mm)
+/*
+ * Nobody is waited for, who may wait for us.
+ *
+ * Return: true if it is through, or cannot be looked at.
+ */
+static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
 {
 	unsigned long start = READ_ONCE(mm->bc.cursor), end = mm->task_size;
+	bool through;
 
 	if (!mmap_read_trylock(mm))
-		return;
+		return true;
 	s->left = SCAN_BATCH;
 	if (start >= end)
 		start = 0;
-	if (!walk_page_range(mm, start, end, &scan_ops, s))
-		s->next = 0;
+	through = !walk_page_range(mm, start, end, &scan_ops, s);
 	/* Two at once begin at the same place, the next time. */
-	WRITE_ONCE(mm->bc.cursor, s->next);
+	WRITE_ONCE(mm->bc.cursor, through ? 0 : s->next);
 	mmap_read_unlock(mm);
+	return through;
 }
 
 /* What others have used, that have it from a fork, stays. */
@@ -540,67 +567,79 @@ static struct folio *get_unmapped(const struct phys_scan *s, unsigned long pfn)
 	return NULL;
 }
 
-/* Write out what was found. What takes its time to be written is waited for. */
-static void reclaim_found(struct phys_scan *s)
+/* What is being written is waited for, and so is its end in the swap cache. */
+static void free_written(struct phys_scan *s, unsigned long pfn, unsigned long nr)
 {
-	unsigned int i, nr = s->nr;
 	struct folio *folio;
+	unsigned long end;
 
-	put_used_back(s);
-	s->freed += reclaim_pages(&s->folios);
-	s->nr = 0;
-	s->pages = 0;
-	for (i = 0; i < nr; i++) {
-		folio = get_unmapped(s, s->pfn[i]);
+	/* It may have been split. */
+	for (end = pfn + nr; pfn < end; pfn++) {
+		folio = get_unmapped(s, pfn);
 		if (!folio)
 			continue;
 		if (!folio_wait_writeback_killable(folio) && folio_isolate_lru(folio))
 			list_add(&folio->lru, &s->folios);
 		folio_put(folio);
 	}
+}
+
+/* Write out what was found. */
+static void reclaim_found(struct phys_scan *s)
+{
+	atomic_t *in_flight = &s->top->tree->in_flight;
+	unsigned int i;
+
+	if (!s->nr)
+		return;
+	atomic_inc(in_flight);
+	put_used_back(s);
 	s->freed += reclaim_pages(&s->folios);
+	for (i = 0; i < s->nr; i++)
+		free_written(s, s->found[i].pfn, s->found[i].nr);
+	s->freed += reclaim_pages(&s->folios);
+	s->nr = 0;
+	s->pages = 0;
+	atomic_dec(in_flight);
 }
 
 /*
  * Around the address spaces, up to three times: once to take the marks away, once to find
  * what was not used since, and once as it did not begin at the beginning.
  */
-static void reclaim_mms(struct phys_css *top, struct phys_scan *s, unsigned long target)
+static void reclaim_mms(struct phys_scan *s, unsigned long target)
 {
-	unsigned long held = max(atomic_long_read(&top->res.counter.held), 0L);
-	unsigned long mms = count_mms(top), visits = 0;
+	unsigned long laps = 3 * (count_mms(s->top) + 1);
 
-	while (s->freed < target && !fatal_signal_pending(current) &&
-	       s->looked + SCAN_BATCH * visits < 3 * (held + SCAN_BATCH * mms)) {
-		unsigned long looked = s->looked;
-		struct mm_struct *mm = next_mm(top);
+	while (laps && s->freed < target && !fatal_signal_pending(current)) {
+		struct mm_struct *mm = next_mm(s->top);
 
 		s->want = target - s->freed;
-		if (mm) {
-			scan_mm(s, mm);
-			mmput(mm);
-		}
-		if (s->nr)
-			reclaim_found(s);
-		/* Nothing was there, or it has no users or is locked. */
-		if (s->looked == looked)
-			visits++;
+		if (!mm || scan_mm(s, mm))
+			laps--;
+		/* If we are its last user, it is not for us to tear it down. */
+		if (mm)
+			mmput_async(mm);
+		reclaim_found(s);
 		cond_resched();
 	}
 }
 
-/* All of memory. */
+/* All of memory. One after the other: who comes second may find that there is room. */
 static void reclaim_owned(struct phys_scan *s, unsigned long target)
 {
+	static DEFINE_MUTEX(walk_mutex);
 	unsigned long pfn, nr = bc_nr_page_owners;
 
+	if (mutex_lock_killable(&walk_mutex))
+		return;
 	for (pfn = 0; pfn < nr && s->freed < target && !fatal_signal_pending(current); pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 		struct folio *folio;
 
 		if (!(pfn % SCAN_BATCH))
 			cond_resched();
-		if (!page || !READ_ONCE(bc_page_owners[pfn]))
+		if (!page || !(READ_ONCE(bc_page_owners[pfn]) & BC_OWNER_ANON))
 			continue;
 		folio = page_folio(page);
 		if (!folio_try_get(folio))
@@ -612,8 +651,8 @@ static void reclaim_owned(struct phys_scan *s, unsigned long target)
 		if (enough(s))
 			reclaim_found(s);
 	}
-	if (s->nr)
-		reclaim_found(s);
+	reclaim_found(s);
+	mutex_unlock(&walk_mutex);
 }
 
 /*
@@ -625,7 +664,7 @@ static void reclaim_owned(struct phys_scan *s, unsigned long target)
 static unsigned long reclaim(struct phys_css *top, unsigned long target, bool hard)
 {
 	struct phys_scan s = {
-		.top	= &top->res.counter,
+		.top	= top,
 		.folios	= LIST_HEAD_INIT(s.folios),
 	};
 
@@ -638,7 +677,7 @@ static unsigned long reclaim(struct phys_css *top, unsigned long target, bool ha
 	else
 		lru_add_drain();
 	if (hard || get_nr_swap_pages() > 0)
-		reclaim_mms(top, &s, target);
+		reclaim_mms(&s, target);
 	if (hard && s.freed < target)
 		reclaim_owned(&s, target);
 	trace_bc_reclaim(top->res.css.group, target, s.freed, s.looked);
@@ -700,7 +739,8 @@ static bool consider(struct phys_oom *oom, struct task_struct *p)
 		oom->pending = !test_bit(MMF_OOM_SKIP, &p->signal->oom_mm->flags);
 		return !oom->pending;
 	}
-	points = oom_badness(p, bc_counter_limit(&oom->top->res.counter));
+	/* Below 1000, oom_score_adj would mean nothing. */
+	points = oom_badness(p, max(bc_counter_limit(&oom->top->res.counter), 1000UL));
 	if (points == LONG_MIN || (oom->victim && points < oom->points))
 		return true;
 	if (oom->victim)
@@ -732,7 +772,7 @@ static void count_kill(struct phys_css *p)
 		atomic_long_inc(&p->oom_kills);
 }
 
-/* The uppermost group up to @top that is killed as a whole, with the one that @p is in. */
+/* The uppermost group up to @top that is killed as a whole, with the one that is @p. */
 static struct phys_css *kill_together(struct phys_css *p, struct phys_css *top)
 {
 	struct phys_css *all = NULL;
@@ -741,64 +781,84 @@ static struct phys_css *kill_together(struct phys_css *p, struct phys_css *top)
 		if (READ_ONCE(p->oom_group))
 			all = p;
 		if (p == top)
-			break;
+			return all;
 	}
-	return all;
+	return NULL;
 }
 
+static bool is_dying(const struct task_struct *p)
+{
+	return READ_ONCE(p->signal->flags) & SIGNAL_GROUP_EXIT;
+}
+
+static const char kill_message[] = "Beancounter out of memory";
+
+/* In an RCU read-side section, with oom_lock. */
 static void kill_all(struct phys_css *top)
 {
 	struct task_struct *p;
+	struct bc_css *css;
 
-	guard(rcu)();
 	for_each_process(p) {
 		if (is_global_init(p) || (p->flags & PF_KTHREAD) || tsk_is_oom_victim(p) ||
-		    READ_ONCE(p->signal->oom_score_adj) == OOM_SCORE_ADJ_MIN ||
-		    !process_is_below(p, top))
+		    READ_ONCE(p->signal->oom_score_adj) == OOM_SCORE_ADJ_MIN || is_dying(p))
 			continue;
-		count_kill(to_phys_css(process_css(p) ?: &top->res.css));
-		do_send_sig_info(SIGKILL, SEND_SIG_PRIV, p, PIDTYPE_TGID);
+		css = process_css(p);
+		if (!css || !is_below(&to_bc_resource(css)->counter, &top->res.counter))
+			continue;
+		get_task_struct(p);
+		if (oom_kill_chosen(p, kill_message))
+			count_kill(to_phys_css(css));
 	}
 }
 
 /*
- * Kill the one who was chosen, or all that are to go along. The group is kept by the
- * caller, that of the victim by us.
+ * Kill the one who was chosen, or all that are to go along. With oom_lock.
+ *
+ * Return: false if nobody can be.
  */
 static bool kill_victim(struct phys_oom *oom)
 {
-	struct bc_group *group = oom->top->res.css.group;
-	struct phys_css *p = oom->top, *all;
+	struct task_struct *victim = oom->victim;
+	bool dying = is_dying(victim), killed;
+	struct phys_css *p, *all;
 	struct bc_css *css;
 
-	scoped_guard(rcu) {
-		css = process_css(oom->victim);
-		if (css && bc_group_tryget(css->group)) {
-			p = to_phys_css(css);
-			group = css->group;
-		} else {
-			bc_group_get(group);
-		}
+	guard(rcu)();
+	css = process_css(victim);
+	if (!bc_sabotaged(BC_SABOTAGE_BYSTANDER) &&
+	    (!css || !is_below(&to_bc_resource(css)->counter, &oom->top->res.counter))) {
+		/* It has just gone, or was moved away. There may be another one. */
+		put_task_struct(victim);
+		return true;
 	}
+	p = css ? to_phys_css(css) : oom->top;
 	all = kill_together(p, oom->top);
-	bc_event_oom(group, &oom->top->res.css, oom->victim);
-	get_task_struct(oom->victim);
-	if (!oom_kill_chosen(oom->victim, "Beancounter out of memory")) {
-		put_task_struct(oom->victim);
-		bc_group_put(group);
-		return false;
+	get_task_struct(victim);
+	killed = oom_kill_chosen(victim, kill_message);
+	/* Who was on its way out is only helped. */
+	if (killed && !dying) {
+		count_kill(p);
+		bc_event_oom(&p->res.css, &oom->top->res.css, victim);
 	}
-	put_task_struct(oom->victim);
-	count_kill(p);
-	if (all)
+	put_task_struct(victim);
+	if (killed && all)
 		kill_all(all);
-	bc_group_put(group);
-	return true;
+	return killed;
 }
 
-static bool has_room(const struct bc_counter *c)
+/*
+ * How much is in the way of @n more below a ceiling. Credit of CPUs is in what is held, and
+ * is taken back before that is believed.
+ */
+static unsigned long excess(struct bc_counter *c, unsigned long n, enum bc_severity ceiling)
 {
-	return atomic_long_read(&c->held) < bc_counter_limit(c);
+	unsigned long max = READ_ONCE(c->ceiling[ceiling]);
+	unsigned long held = max(atomic_long_read(&c->held), 0L) + n;
+
+	if (held > max)
+		held = bc_counter_held(c) + n;
+	return held > max ? held - max : 0;
 }
 
 /*
@@ -813,7 +873,7 @@ static bool out_of_memory_in(struct phys_css *top)
 
 	if (mutex_lock_killable(&oom_lock))
 		return true;
-	if (has_room(&top->res.counter)) {
+	if (!excess(&top->res.counter, 1, BC_LIMIT)) {
 		mutex_unlock(&oom_lock);
 		return true;
 	}
@@ -843,10 +903,7 @@ static struct phys_css *get_full(unsigned long n, enum bc_severity ceiling)
 	if (!css)
 		return NULL;
 	for (c = &to_bc_resource(css)->counter; c; c = c->parent) {
-		unsigned long max = READ_ONCE(c->ceiling[ceiling]);
-
-		if (atomic_long_read(&c->held) + n > max &&
-		    bc_group_tryget(counter_phys(c)->res.css.group))
+		if (excess(c, n, ceiling) && bc_group_tryget(counter_phys(c)->res.css.group))
 			return counter_phys(c);
 	}
 	return NULL;
@@ -857,28 +914,32 @@ static void put_phys(struct phys_css *p)
 	bc_group_put(p->res.css.group);
 }
 
-static unsigned long excess(struct phys_css *p, enum bc_severity ceiling)
+static bool is_idle(const unsigned long *since)
 {
-	unsigned long max = READ_ONCE(p->res.counter.ceiling[ceiling]);
-	unsigned long held = max(atomic_long_read(&p->res.counter.held), 0L);
+	unsigned long start = READ_ONCE(*since);
 
-	return held > max ? held - max : 0;
+	return time_in_range_open(jiffies, start, start + IDLE);
 }
 
-/* Return: false if there is nothing to be done. */
-static bool make_room(struct phys_css *p, unsigned int tries)
+/* Return: whether it makes sense to go on. @tries becomes how often that was for nothing. */
+static bool make_room(struct phys_css *p, unsigned int *tries)
 {
-	bool hard = tries > TRIES / 2;
-
-	if (reclaim(p, max(excess(p, BC_LIMIT), MIN_TARGET), hard))
+	if (is_idle(&p->stuck))
+		return false;
+	if (reclaim(p, max(excess(&p->res.counter, 1, BC_LIMIT), MIN_TARGET),
+		    *tries > TRIES / 2)) {
+		*tries = 0;
 		return true;
-	if (tries < TRIES) {
-		/* Others may be at it, or have locked what could be looked at. */
+	}
+	if (++*tries < TRIES || atomic_read(&p->tree->in_flight)) {
+		/* Others are at it, or have locked what could be looked at. */
 		schedule_timeout_killable(1);
 		return true;
 	}
-	if (!out_of_memory_in(p))
+	if (!out_of_memory_in(p)) {
+		WRITE_ONCE(p->stuck, jiffies);
 		return false;
+	}
 	if (!fatal_signal_pending(current))
 		schedule_timeout_killable(HZ / 20);
 	return true;
@@ -887,32 +948,41 @@ static bool make_room(struct phys_css *p, unsigned int tries)
 static void lower_to_barrier(void)
 {
 	struct phys_css *p = get_full(0, BC_BARRIER);
+	unsigned long over;
 
 	if (!p)
 		return;
-	if (time_after_eq(jiffies, READ_ONCE(p->idle_until)) &&
-	    !reclaim(p, clamp(excess(p, BC_BARRIER), MIN_TARGET, MAX_TARGET), false))
-		WRITE_ONCE(p->idle_until, jiffies + HZ / 10);
+	over = excess(&p->res.counter, 0, BC_BARRIER);
+	if (!is_idle(&p->idle) && !reclaim(p, clamp(over, MIN_TARGET, MAX_TARGET), false))
+		WRITE_ONCE(p->idle, jiffies);
 	put_phys(p);
+}
+
+/*
+ * A signal may have something to say about it; but not before it is clear whether there is
+ * room, or who is sent one all the time would never get on.
+ */
+static bool should_stop(unsigned int tries)
+{
+	return fatal_signal_pending(current) || freezing(current) ||
+	       (!tries && signal_pending(current));
 }
 
 void __bc_anon_settle(void)
 {
 	unsigned int refused = current->bc_anon_refused, tries = 0;
-	struct phys_css *p, *last = NULL;
 	bool progress = true;
+	struct phys_css *p;
 
 	current->bc_anon_over = 0;
 	current->bc_anon_refused = 0;
 	if (!current->mm)
 		return;
-	while (progress && !signal_pending(current) && !freezing(current)) {
+	while (progress && !should_stop(tries)) {
 		p = get_full(refused, BC_LIMIT);
 		if (!p)
 			break;
-		tries = p == last ? tries + 1 : 0;
-		last = p;
-		progress = make_room(p, tries);
+		progress = make_room(p, &tries);
 		if (!progress && refused) {
 			pr_notice_ratelimited("bc: %s[%d] may go above the limit of physpages: there is nobody to be killed\n",
 					      current->comm, task_pid_nr(current));
@@ -932,6 +1002,7 @@ static ssize_t physpages_reclaim_store(struct config_item *item, const char *pag
 {
 	struct bc_css *css = bc_item_css(item);
 	unsigned long amount, freed = 0, n;
+	bool hard = false;
 	int err;
 
 	if (css->root)
@@ -940,11 +1011,12 @@ static ssize_t physpages_reclaim_store(struct config_item *item, const char *pag
 	if (err)
 		return err;
 	while (freed < amount) {
-		n = reclaim(to_phys_css(css), min(amount - freed, 1024UL), false);
 		if (signal_pending(current))
 			return -EINTR;
-		if (!n)
+		n = reclaim(to_phys_css(css), min(amount - freed, 1024UL), hard);
+		if (!n && hard)
 			return -EAGAIN;
+		hard = !n;
 		freed += n;
 	}
 	return count;
@@ -1010,7 +1082,8 @@ static struct bc_css *physpages_css_alloc(const struct bc_controller *controller
 	INIT_LIST_HEAD(&p->mms);
 	INIT_LIST_HEAD(&p->children);
 	INIT_LIST_HEAD(&p->node);
-	p->idle_until = jiffies;
+	p->idle = jiffies - IDLE;
+	p->stuck = jiffies - IDLE;
 	p->tree = p;
 	if (parent) {
 		/* Inherited. */

@@ -104,11 +104,12 @@ static __always_inline void bc_page_move(struct page *to, struct page *from)
 {
 	unsigned long *owner;
 
-	if (!static_branch_unlikely(&bc_enabled_key.key))
+	/* Device memory may have no place in the table, see pages.c. */
+	if (!static_branch_unlikely(&bc_enabled_key.key) || is_zone_device_page(from))
 		return;
 	owner = bc_page_owner(from);
 	if (owner && unlikely(*owner))
-		__bc_page_move(bc_page_owner(to), owner);
+		__bc_page_move(is_zone_device_page(to) ? NULL : bc_page_owner(to), owner);
 }
 
 /**
