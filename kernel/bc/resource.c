@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -72,6 +73,7 @@ struct bc_css *bc_resource_alloc(const struct bc_controller *controller,
 	}
 	return &res->css;
 }
+EXPORT_SYMBOL_GPL(bc_resource_alloc);
 
 static void resource_release(struct bc_counter *counter)
 {
@@ -90,6 +92,7 @@ void bc_resource_offline(struct bc_css *css)
 	bc_group_get(css->group);
 	bc_counter_kill(&to_bc_resource(css)->counter, resource_release);
 }
+EXPORT_SYMBOL_GPL(bc_resource_offline);
 
 /**
  * bc_resource_free - free a group's counter, for a controller's css_free()
@@ -104,6 +107,7 @@ void bc_resource_free(struct bc_css *css)
 	bc_counter_destroy(&res->counter);
 	kfree(res);
 }
+EXPORT_SYMBOL_GPL(bc_resource_free);
 
 /* Where the barrier is the limit, it is the limit that was hit. */
 static bool at_barrier(const struct bc_counter *refuser, enum bc_severity severity)
@@ -224,6 +228,7 @@ bool bc_resource_try_charge(struct bc_css *css, unsigned long n,
 		refused(counter, refuser, n, severity);
 	return !refuser;
 }
+EXPORT_SYMBOL_GPL(bc_resource_try_charge);
 
 /**
  * bc_resource_try_charge_levels - charge each level by an amount of its own
@@ -274,12 +279,14 @@ struct bc_counter *__bc_charge(struct task_struct *task, enum bc_controller_id i
 		return NULL;
 	return try_charge(&to_bc_resource(css)->counter, severity);
 }
+EXPORT_SYMBOL_GPL(__bc_charge);
 
 bool __bc_charge_counter(struct bc_counter *counter, enum bc_severity severity)
 {
 	guard(rcu)();
 	return !IS_ERR(try_charge(counter, severity));
 }
+EXPORT_SYMBOL_GPL(__bc_charge_counter);
 
 void bc_uncharge_uncredited(struct bc_counter *counter, unsigned long n)
 {
@@ -293,3 +300,4 @@ void __bc_uncharge(struct bc_counter *counter)
 {
 	credit_uncharge(counter, 1);
 }
+EXPORT_SYMBOL_GPL(__bc_uncharge);
