@@ -484,13 +484,11 @@ static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 			nr = folio_pte_batch(folio, addr, pte, ptent, (end - addr) >> PAGE_SHIFT,
 					     FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY, NULL,
 					     &other, NULL);
-		young = pte_young(ptent) || other;
-		if (young)
+		/* Virtual machines have marks of their own, which are asked for as well. */
+		young = ptep_clear_young_notify(vma, addr, pte);
+		if (other)
 			clear_young_dirty_ptes(vma, addr, pte, nr, CYDP_CLEAR_YOUNG);
-		/* Virtual machines have marks of their own. */
-		if (mmu_notifier_clear_young(vma->vm_mm, addr, addr + nr * PAGE_SIZE))
-			young = true;
-		if (!young)
+		if (!young && !other)
 			take(s, folio);
 	}
 	pte_unmap_unlock(start, ptl);
