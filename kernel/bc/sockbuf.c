@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beancounters: what the controllers of socket buffers have in common: tcpsndbuf,
+ * Beancounters: sockets, and what the controllers of their buffers have in common: tcpsndbuf,
  * tcprcvbuf, dgramrcvbuf and othersockbuf.
  *
  * Who pays
  *
- * A socket that counts in numtcpsock or numothersock has a struct bc_sock, made with it,
- * which names the states of the two controllers that its buffers are charged to. They are
- * those of the group that pays for the socket, in the hierarchies of these controllers.
+ * A socket of a group has a struct bc_sock, made with it, which has what was charged for
+ * the socket itself (numtcpsock, numothersock), and names the states of the two controllers
+ * that its buffers are charged to: those of the group that pays for the socket, in the
+ * hierarchies of these controllers.
  * A socket may have nothing in its buffers and get something when its group has long been
  * removed, so it is the socket that keeps the group, by a percpu_ref, and not the charge:
  * counters of buffers are not killed (counter.c). All that was charged for a socket has
@@ -195,14 +196,24 @@ static void put_sockbufs(const struct bc_sock *bc)
 	}
 }
 
+static bool charge_socket(struct bc_sock *bc)
+{
+#ifdef CONFIG_INET
+	if (bc->kind == BC_SOCK_TCP)
+		return bc_try_charge(&bc->socket, BC_ID_numtcpsock, BC_LIMIT);
+#endif
+	return bc_try_charge(&bc->socket, BC_ID_numothersock, BC_LIMIT);
+}
+
 /**
- * bc_sock_alloc - make the current task's group pay for the buffers of a new socket
+ * bc_sock_alloc - make the current task's group pay for a new socket
  * @kind: of the socket
  * @flags: for the allocation
  *
  * Context: Process context; an interrupt's sockets are nobody's. May sleep if @flags say
  * so.
- * Return: what the socket is to keep, NULL if nobody pays, or ERR_PTR(-ENOMEM).
+ * Return: what the socket is to keep, NULL if nobody pays, or ERR_PTR(-ENOMEM), also if
+ * there is no room for a socket.
  */
 struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
 {
@@ -213,6 +224,10 @@ struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
 	bc = new_sock(kind, flags);
 	if (IS_ERR(bc))
 		return bc;
+	if (!charge_socket(bc)) {
+		kmem_cache_free(bc_sock_cache, bc);
+		return ERR_PTR(-ENOMEM);
+	}
 
 	/* States that are found here are not offline: that is a grace period away. */
 	scoped_guard(rcu) {
@@ -227,14 +242,14 @@ struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
 			bc->buf[SK_MEM_RECV] = current_sockbuf(BC_ID_dgramrcvbuf);
 		}
 	}
-	if (bc->buf[SK_MEM_SEND] || bc->buf[SK_MEM_RECV])
+	if (bc_charged(&bc->socket) || bc->buf[SK_MEM_SEND] || bc->buf[SK_MEM_RECV])
 		return bc;
 	kmem_cache_free(bc_sock_cache, bc);
 	return NULL;
 }
 
 /**
- * bc_sock_clone - make who pays for the buffers of one socket pay for another one's
+ * bc_sock_clone - make who pays for one socket pay for another one
  * @bc: of the one, or NULL
  * @flags: for the allocation
  *
@@ -251,6 +266,10 @@ struct bc_sock *bc_sock_clone(const struct bc_sock *bc, gfp_t flags)
 	new = new_sock(bc->kind, flags);
 	if (IS_ERR(new))
 		return new;
+	if (!bc_try_charge_as(&new->socket, &bc->socket, BC_LIMIT)) {
+		kmem_cache_free(bc_sock_cache, new);
+		return ERR_PTR(-ENOMEM);
+	}
 	for (dir = 0; dir < ARRAY_SIZE(bc->buf); dir++) {
 		new->buf[dir] = bc->buf[dir];
 		if (new->buf[dir])
@@ -710,6 +729,7 @@ void __bc_sock_free(struct bc_sock *bc)
 	for (dir = 0; dir < ARRAY_SIZE(bc->buf); dir++)
 		uncharge(bc, dir, ULONG_MAX);
 	put_sockbufs(bc);
+	bc_uncharge(&bc->socket);
 	kmem_cache_free(bc_sock_cache, bc);
 }
 
