@@ -175,12 +175,16 @@ static struct bc_sockbuf *current_sockbuf(enum bc_controller_id id)
 	return buf;
 }
 
-static struct bc_sock *new_sock(enum bc_sock_kind kind, gfp_t flags)
+/* Takes over the charge. That comes first: a socket that is refused is to cost little. */
+static struct bc_sock *new_sock(enum bc_sock_kind kind, struct bc_charge *socket, gfp_t flags)
 {
 	struct bc_sock *bc = kmem_cache_zalloc(bc_sock_cache, flags);
 
-	if (!bc)
+	if (!bc) {
+		bc_uncharge(socket);
 		return ERR_PTR(-ENOMEM);
+	}
+	bc_charge_move(&bc->socket, socket);
 	bc->kind = kind;
 	INIT_LIST_HEAD(&bc->waiting);
 	return bc;
@@ -196,13 +200,13 @@ static void put_sockbufs(const struct bc_sock *bc)
 	}
 }
 
-static bool charge_socket(struct bc_sock *bc)
+static bool charge_socket(struct bc_charge *socket, enum bc_sock_kind kind)
 {
 #ifdef CONFIG_INET
-	if (bc->kind == BC_SOCK_TCP)
-		return bc_try_charge(&bc->socket, BC_ID_numtcpsock, BC_LIMIT);
+	if (kind == BC_SOCK_TCP)
+		return bc_try_charge(socket, BC_ID_numtcpsock, BC_LIMIT);
 #endif
-	return bc_try_charge(&bc->socket, BC_ID_numothersock, BC_LIMIT);
+	return bc_try_charge(socket, BC_ID_numothersock, BC_LIMIT);
 }
 
 /**
@@ -217,17 +221,16 @@ static bool charge_socket(struct bc_sock *bc)
  */
 struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
 {
+	struct bc_charge socket = {};
 	struct bc_sock *bc;
 
 	if (!in_task())
 		return NULL;
-	bc = new_sock(kind, flags);
+	if (!charge_socket(&socket, kind))
+		return ERR_PTR(-ENOMEM);
+	bc = new_sock(kind, &socket, flags);
 	if (IS_ERR(bc))
 		return bc;
-	if (!charge_socket(bc)) {
-		kmem_cache_free(bc_sock_cache, bc);
-		return ERR_PTR(-ENOMEM);
-	}
 
 	/* States that are found here are not offline: that is a grace period away. */
 	scoped_guard(rcu) {
@@ -258,18 +261,17 @@ struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
  */
 struct bc_sock *bc_sock_clone(const struct bc_sock *bc, gfp_t flags)
 {
+	struct bc_charge socket = {};
 	struct bc_sock *new;
 	int dir;
 
 	if (!bc)
 		return NULL;
-	new = new_sock(bc->kind, flags);
+	if (!bc_try_charge_as(&socket, &bc->socket, BC_LIMIT))
+		return ERR_PTR(-ENOMEM);
+	new = new_sock(bc->kind, &socket, flags);
 	if (IS_ERR(new))
 		return new;
-	if (!bc_try_charge_as(&new->socket, &bc->socket, BC_LIMIT)) {
-		kmem_cache_free(bc_sock_cache, new);
-		return ERR_PTR(-ENOMEM);
-	}
 	for (dir = 0; dir < ARRAY_SIZE(bc->buf); dir++) {
 		new->buf[dir] = bc->buf[dir];
 		if (new->buf[dir])
