@@ -368,7 +368,7 @@ static void wake_fn(struct work_struct *work)
 		if (tcp)
 			wake_tcp(sk);
 		else
-			sk->sk_write_space(sk);
+			READ_ONCE(sk->sk_write_space)(sk);
 		sock_put(sk);
 		cond_resched();
 	}
