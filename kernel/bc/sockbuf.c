@@ -300,8 +300,8 @@ static void leave_waiters(struct bc_sock *bc, struct list_head *to)
 
 void __bc_sock_unblock(struct bc_sock *bc)
 {
-	guard(spinlock_irqsave)(&waiting_lock);
-	leave_waiters(bc, NULL);
+	scoped_guard(spinlock_irqsave, &waiting_lock)
+		leave_waiters(bc, NULL);
 }
 
 static void block(struct bc_sock *bc, struct bc_counter *refuser)
@@ -346,17 +346,19 @@ static void wake_tcp(struct sock *sk)
 /* The next socket to be woken, with a reference. */
 static struct sock *next_woken(bool *tcp)
 {
+	struct sock *sk = NULL;
 	struct bc_sock *bc;
 
-	guard(spinlock_irqsave)(&waiting_lock);
-	while (!list_empty(&woken)) {
-		bc = list_first_entry(&woken, struct bc_sock, waiting);
-		list_del_init(&bc->waiting);
-		*tcp = bc->kind == BC_SOCK_TCP;
-		if (refcount_inc_not_zero(&bc->sk->sk_refcnt))
-			return bc->sk;
+	scoped_guard(spinlock_irqsave, &waiting_lock) {
+		while (!sk && !list_empty(&woken)) {
+			bc = list_first_entry(&woken, struct bc_sock, waiting);
+			list_del_init(&bc->waiting);
+			*tcp = bc->kind == BC_SOCK_TCP;
+			if (refcount_inc_not_zero(&bc->sk->sk_refcnt))
+				sk = bc->sk;
+		}
 	}
-	return NULL;
+	return sk;
 }
 
 static void wake_fn(struct work_struct *work)
