@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beancounters: what the controllers of socket buffers have in common: tcpsndbuf,
+ * Beancounters: sockets, and what the controllers of their buffers have in common: tcpsndbuf,
  * tcprcvbuf, dgramrcvbuf and othersockbuf.
  *
  * Who pays
  *
- * A socket that counts in numtcpsock or numothersock has a struct bc_sock, made with it,
- * which names the states of the two controllers that its buffers are charged to. They are
- * those of the group that pays for the socket, in the hierarchies of these controllers.
+ * A socket of a group has a struct bc_sock, made with it, which has what was charged for
+ * the socket itself (numtcpsock, numothersock), and names the states of the two controllers
+ * that its buffers are charged to: those of the group that pays for the socket, in the
+ * hierarchies of these controllers.
  * A socket may have nothing in its buffers and get something when its group has long been
  * removed, so it is the socket that keeps the group, by a percpu_ref, and not the charge:
  * counters of buffers are not killed (counter.c). All that was charged for a socket has
@@ -174,12 +175,16 @@ static struct bc_sockbuf *current_sockbuf(enum bc_controller_id id)
 	return buf;
 }
 
-static struct bc_sock *new_sock(enum bc_sock_kind kind, gfp_t flags)
+/* Takes over the charge. That comes first: a socket that is refused is to cost little. */
+static struct bc_sock *new_sock(enum bc_sock_kind kind, struct bc_charge *socket, gfp_t flags)
 {
 	struct bc_sock *bc = kmem_cache_zalloc(bc_sock_cache, flags);
 
-	if (!bc)
+	if (!bc) {
+		bc_uncharge(socket);
 		return ERR_PTR(-ENOMEM);
+	}
+	bc_charge_move(&bc->socket, socket);
 	bc->kind = kind;
 	INIT_LIST_HEAD(&bc->waiting);
 	return bc;
@@ -195,22 +200,35 @@ static void put_sockbufs(const struct bc_sock *bc)
 	}
 }
 
+static bool charge_socket(struct bc_charge *socket, enum bc_sock_kind kind)
+{
+#ifdef CONFIG_INET
+	if (kind == BC_SOCK_TCP)
+		return bc_try_charge(socket, BC_ID_numtcpsock, BC_LIMIT);
+#endif
+	return bc_try_charge(socket, BC_ID_numothersock, BC_LIMIT);
+}
+
 /**
- * bc_sock_alloc - make the current task's group pay for the buffers of a new socket
+ * bc_sock_alloc - make the current task's group pay for a new socket
  * @kind: of the socket
  * @flags: for the allocation
  *
  * Context: Process context; an interrupt's sockets are nobody's. May sleep if @flags say
  * so.
- * Return: what the socket is to keep, NULL if nobody pays, or ERR_PTR(-ENOMEM).
+ * Return: what the socket is to keep, NULL if nobody pays, or ERR_PTR(-ENOMEM), also if
+ * there is no room for a socket.
  */
 struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
 {
+	struct bc_charge socket = {};
 	struct bc_sock *bc;
 
 	if (!in_task())
 		return NULL;
-	bc = new_sock(kind, flags);
+	if (!charge_socket(&socket, kind))
+		return ERR_PTR(-ENOMEM);
+	bc = new_sock(kind, &socket, flags);
 	if (IS_ERR(bc))
 		return bc;
 
@@ -227,14 +245,14 @@ struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
 			bc->buf[SK_MEM_RECV] = current_sockbuf(BC_ID_dgramrcvbuf);
 		}
 	}
-	if (bc->buf[SK_MEM_SEND] || bc->buf[SK_MEM_RECV])
+	if (bc_charged(&bc->socket) || bc->buf[SK_MEM_SEND] || bc->buf[SK_MEM_RECV])
 		return bc;
 	kmem_cache_free(bc_sock_cache, bc);
 	return NULL;
 }
 
 /**
- * bc_sock_clone - make who pays for the buffers of one socket pay for another one's
+ * bc_sock_clone - make who pays for one socket pay for another one
  * @bc: of the one, or NULL
  * @flags: for the allocation
  *
@@ -243,12 +261,15 @@ struct bc_sock *bc_sock_alloc(enum bc_sock_kind kind, gfp_t flags)
  */
 struct bc_sock *bc_sock_clone(const struct bc_sock *bc, gfp_t flags)
 {
+	struct bc_charge socket = {};
 	struct bc_sock *new;
 	int dir;
 
 	if (!bc)
 		return NULL;
-	new = new_sock(bc->kind, flags);
+	if (!bc_try_charge_as(&socket, &bc->socket, BC_LIMIT))
+		return ERR_PTR(-ENOMEM);
+	new = new_sock(bc->kind, &socket, flags);
 	if (IS_ERR(new))
 		return new;
 	for (dir = 0; dir < ARRAY_SIZE(bc->buf); dir++) {
@@ -279,8 +300,8 @@ static void leave_waiters(struct bc_sock *bc, struct list_head *to)
 
 void __bc_sock_unblock(struct bc_sock *bc)
 {
-	guard(spinlock_irqsave)(&waiting_lock);
-	leave_waiters(bc, NULL);
+	scoped_guard(spinlock_irqsave, &waiting_lock)
+		leave_waiters(bc, NULL);
 }
 
 static void block(struct bc_sock *bc, struct bc_counter *refuser)
@@ -325,17 +346,19 @@ static void wake_tcp(struct sock *sk)
 /* The next socket to be woken, with a reference. */
 static struct sock *next_woken(bool *tcp)
 {
+	struct sock *sk = NULL;
 	struct bc_sock *bc;
 
-	guard(spinlock_irqsave)(&waiting_lock);
-	while (!list_empty(&woken)) {
-		bc = list_first_entry(&woken, struct bc_sock, waiting);
-		list_del_init(&bc->waiting);
-		*tcp = bc->kind == BC_SOCK_TCP;
-		if (refcount_inc_not_zero(&bc->sk->sk_refcnt))
-			return bc->sk;
+	scoped_guard(spinlock_irqsave, &waiting_lock) {
+		while (!sk && !list_empty(&woken)) {
+			bc = list_first_entry(&woken, struct bc_sock, waiting);
+			list_del_init(&bc->waiting);
+			*tcp = bc->kind == BC_SOCK_TCP;
+			if (refcount_inc_not_zero(&bc->sk->sk_refcnt))
+				sk = bc->sk;
+		}
 	}
-	return NULL;
+	return sk;
 }
 
 static void wake_fn(struct work_struct *work)
@@ -347,7 +370,7 @@ static void wake_fn(struct work_struct *work)
 		if (tcp)
 			wake_tcp(sk);
 		else
-			sk->sk_write_space(sk);
+			READ_ONCE(sk->sk_write_space)(sk);
 		sock_put(sk);
 		cond_resched();
 	}
@@ -710,6 +733,7 @@ void __bc_sock_free(struct bc_sock *bc)
 	for (dir = 0; dir < ARRAY_SIZE(bc->buf); dir++)
 		uncharge(bc, dir, ULONG_MAX);
 	put_sockbufs(bc);
+	bc_uncharge(&bc->socket);
 	kmem_cache_free(bc_sock_cache, bc);
 }
 

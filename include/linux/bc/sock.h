@@ -11,31 +11,6 @@
 #include <net/tcp.h>
 #include <net/udp.h>
 
-/**
- * bc_try_charge_sock - charge a new socket to the group of the current task
- * @charge: for the socket
- * @prot: its protocol
- * @kern: it is for the kernel itself, and not charged
- *
- * Some protocols make sockets for connections that come in, in softirq context:
- * these are charged to nobody.
- *
- * Context: Any but NMI. Takes no lock, does not sleep.
- * Return: true if charged, if @kern, or if the task is in the root group.
- */
-static inline bool bc_try_charge_sock(struct bc_charge *charge,
-				      const struct proto *prot, int kern)
-{
-	/* Before the protocol is looked at. */
-	if (!bc_may_charge(current) || kern)
-		return true;
-#ifdef CONFIG_INET
-	if (prot->memory_allocated == &tcp_memory_allocated)
-		return bc_try_charge(charge, BC_ID_numtcpsock, BC_LIMIT);
-#endif
-	return bc_try_charge(charge, BC_ID_numothersock, BC_LIMIT);
-}
-
 #ifdef CONFIG_BEANCOUNTERS
 static inline enum bc_sock_kind bc_sock_kind(const struct proto *prot)
 {
@@ -50,17 +25,23 @@ static inline enum bc_sock_kind bc_sock_kind(const struct proto *prot)
 #endif
 
 /**
- * bc_sock_new - make the current task's group pay for the buffers of a new socket
+ * bc_sock_new - charge a new socket to the group of the current task, which will pay for
+ * its buffers, too
  * @prot: its protocol
  * @kern: it is for the kernel itself, and not charged
  * @flags: for an allocation
  *
+ * Some protocols make sockets for connections that come in, in softirq context: these are
+ * charged to nobody.
+ *
  * Context: Any but NMI and hard interrupts. May sleep if @flags say so.
- * Return: what bc_sock_set() is to be given, NULL if nobody pays, or ERR_PTR(-ENOMEM).
+ * Return: what bc_sock_set() is to be given, NULL if nobody pays, or ERR_PTR(-ENOMEM),
+ * also if there is no room.
  */
 static inline struct bc_sock *bc_sock_new(const struct proto *prot, int kern, gfp_t flags)
 {
 #ifdef CONFIG_BEANCOUNTERS
+	/* Before the protocol is looked at. */
 	if (bc_may_charge(current) && !kern)
 		return bc_sock_alloc(bc_sock_kind(prot), flags);
 #endif
@@ -68,14 +49,14 @@ static inline struct bc_sock *bc_sock_new(const struct proto *prot, int kern, gf
 }
 
 /**
- * bc_sock_set - say who pays for the buffers of a socket, in which nothing is yet
+ * bc_sock_set - say who pays for a socket, in whose buffers nothing is yet
  * @sk: the socket
  * @bc: from bc_sock_new() or bc_sock_clone()
  */
 static inline void bc_sock_set(struct sock *sk, struct bc_sock *bc)
 {
 #ifdef CONFIG_BEANCOUNTERS
-	sk->sk_bcbuf = bc;
+	sk->sk_bc = bc;
 	if (bc)
 		bc->sk = sk;
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Beancounters: how what is in the buffers of sockets is charged. For <net/sock.h> and
- * what includes it; kernel/bc/sockbuf.c has the rules.
+ * Beancounters: how sockets, and what is in their buffers, are charged. For <net/sock.h>
+ * and what includes it; kernel/bc/sockbuf.c has the rules.
  *
- * A socket has a struct bc_sock, or NULL if nobody pays for its buffers, which sk_bcbuf()
- * finds: until the first group is made, a patched-out branch. That is right for uncharges
- * as well, as with slab objects: the socket keeps its groups, and these the static key.
+ * A socket has a struct bc_sock, or NULL if nobody pays for it, which sk_bc() finds: until
+ * the first group is made, a patched-out branch. That is right for uncharges as well, as
+ * with slab objects: the socket keeps its groups, and these the static key.
  */
 #ifndef _LINUX_BC_SOCKBUF_H
 #define _LINUX_BC_SOCKBUF_H
@@ -17,7 +17,6 @@
 #include <linux/types.h>
 
 struct bc_sockbuf;
-struct proto;
 struct sk_buff;
 struct sock;
 
@@ -37,7 +36,8 @@ enum bc_sock_kind {
 };
 
 /**
- * struct bc_sock - who pays for the buffers of a socket
+ * struct bc_sock - who pays for a socket and its buffers
+ * @socket: who pays for the socket, in numtcpsock or numothersock
  * @buf: the controllers' states, by SK_MEM_SEND and SK_MEM_RECV; NULL: nobody pays.
  *	Never changes, and each has a reference.
  * @charged: so many bytes, in the same order; also if nobody pays
@@ -51,6 +51,7 @@ enum bc_sock_kind {
  * @waiting and @waited are protected by the lock of the waiting, as are writes to @blocked.
  */
 struct bc_sock {
+	struct bc_charge	socket;
 	struct bc_sockbuf	*buf[2];
 	atomic_long_t		charged[2];
 	struct sock		*sk;
@@ -85,7 +86,7 @@ void __bc_sock_uncharge_send(struct bc_sock *bc, unsigned long n);
 void __bc_sock_unblock(struct bc_sock *bc);
 
 /**
- * bc_sock_free - nobody pays for the buffers of a socket any more
+ * bc_sock_free - nobody pays for a socket any more
  * @bc: of the socket, or NULL; its buffers are empty
  *
  * Context: Any but NMI and hard interrupts.
@@ -143,7 +144,7 @@ static inline void __bc_sock_unblock(struct bc_sock *bc) { }
 #endif /* CONFIG_BEANCOUNTERS */
 
 /*
- * Without beancounters, sk_bcbuf() is NULL, which the compiler knows, so that nothing is
+ * Without beancounters, sk_bc() is NULL, which the compiler knows, so that nothing is
  * left of what follows. All take that NULL, and mean that nobody pays, then.
  */
 
