@@ -147,7 +147,7 @@ TEST_F(bc, files)
 {
 	struct file_mode files[ARRAY_SIZE(group_files) + ARRAY_SIZE(controllers)];
 	size_t i, n = ARRAY_SIZE(group_files);
-	char path[PATH_MAX], expect[256] = "", buf[256];
+	char path[PATH_MAX], expect[1024] = "", buf[1024];
 
 	memcpy(files, group_files, sizeof(group_files));
 	for (i = 0; i < ARRAY_SIZE(controllers); i++) {

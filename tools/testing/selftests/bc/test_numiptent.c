@@ -283,7 +283,7 @@ static void add_dynset(struct batch *b)
 
 /*
  * Wait for the answer to message @seq. The first error of all until then, or 0. ENOMEM ends
- * a batch at once, and is said of its first message.
+ * a batch at once, whichever message it is said of.
  */
 static int answer(int fd, unsigned int seq)
 {
@@ -298,7 +298,7 @@ static int answer(int fd, unsigned int seq)
 		if (nlh->nlmsg_type != NLMSG_ERROR)
 			return -EPROTO;
 		err = err ?: e->error;
-		if (nlh->nlmsg_seq == seq || nlh->nlmsg_seq == 1)
+		if (nlh->nlmsg_seq == seq || e->error == -ENOMEM)
 			return err;
 	}
 }
