@@ -421,7 +421,8 @@ TEST_F(bc, outlive)
 	long before, one;
 	int sv[2], u = -1;
 
-	before = bc_get(GROUPS, "groups");
+	/* Ours, when those of the test before have gone. */
+	before = bc_settle(GROUPS, "groups", 1);
 	if (before < 0)
 		SKIP(return, "needs CONFIG_BC_SABOTAGE");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
@@ -925,7 +926,7 @@ TEST_F_TIMEOUT(bc, tcp_wake, 120)
 TEST_F_TIMEOUT(bc, tcp_wake_other, 120)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
-	int a[2], b[2], ep;
+	int a[2], b[2], ep, i;
 
 	ASSERT_EQ(0, connect_in(self->dir, NULL, a));
 	ASSERT_EQ(0, connect_in(self->dir, NULL, b));
@@ -935,7 +936,10 @@ TEST_F_TIMEOUT(bc, tcp_wake_other, 120)
 	fill_up(a[0], 5000);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, b[0], &ev));
-	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 500));
+	/* What was on its way makes room once more when it has arrived. */
+	for (i = 0; i < 20 && epoll_wait(ep, &ev, 1, 500); i++)
+		fill_up(b[0], 5000);
+	EXPECT_GT(20, i);
 	/* a's is read, b's is not. */
 	close(a[0]);
 	while (recv(a[1], buf, sizeof(buf), 0) > 0)
