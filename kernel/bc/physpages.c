@@ -458,7 +458,7 @@ static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	struct phys_scan *s = walk->private;
 	pte_t *start, *pte, ptent;
 	struct folio *folio;
-	spinlock_t *ptl;
+	spinlock_t *ptl = NULL;
 	int nr;
 
 	cond_resched();

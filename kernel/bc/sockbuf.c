@@ -363,14 +363,16 @@ static struct sock *next_woken(bool *tcp)
 
 static void wake_fn(struct work_struct *work)
 {
+	void (*write_space)(struct sock *sk);
 	struct sock *sk;
 	bool tcp;
 
 	for (sk = next_woken(&tcp); sk; sk = next_woken(&tcp)) {
+		write_space = READ_ONCE(sk->sk_write_space);
 		if (tcp)
 			wake_tcp(sk);
 		else
-			READ_ONCE(sk->sk_write_space)(sk);
+			write_space(sk);
 		sock_put(sk);
 		cond_resched();
 	}

@@ -129,7 +129,7 @@ FIXTURE_TEARDOWN(phys)
 }
 
 /* What of @name a process has, in pages. */
-static long status(int i, const char *name)
+static long pages_of(int i, const char *name)
 {
 	char path[32], line[128];
 	size_t len = strlen(name);
@@ -360,7 +360,7 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 	p = map_filled(0, 1000);
 	ASSERT_LT(0, p);
 	EXPECT_GE(max, bc_get(self->a, maxheld));
-	EXPECT_LE(700, status(0, "VmSwap"));
+	EXPECT_LE(700, pages_of(0, "VmSwap"));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
 	EXPECT_GE(max, bc_get(self->a, maxheld));
@@ -417,9 +417,9 @@ TEST_F_TIMEOUT(phys, neighbour, 120)
 	p = map_filled(0, 600);
 	ASSERT_LT(0, p);
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
-	EXPECT_LE(400, status(0, "VmSwap"));
-	EXPECT_EQ(0, status(1, "VmSwap"));
-	EXPECT_EQ(0, status(2, "VmSwap"));
+	EXPECT_LE(400, pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, pages_of(1, "VmSwap"));
+	EXPECT_EQ(0, pages_of(2, "VmSwap"));
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
@@ -474,7 +474,7 @@ TEST_F_TIMEOUT(phys, moved_away, 120)
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held)));
 	EXPECT_LT(0, map_filled(1, 50));
 	EXPECT_EQ(0, bc_get(self->a, kills));
-	EXPECT_LE(20, status(0, "VmSwap"));
+	EXPECT_LE(20, pages_of(0, "VmSwap"));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 300));
 }
 
