@@ -884,6 +884,62 @@ static bool out_of_memory_in(struct phys_css *top)
 }
 
 /*
+ * When the whole machine is out of memory
+ */
+
+/* The one of @p and the groups above it that is furthest above its barrier, or @worst. */
+static struct phys_css *worse(struct phys_css *p, struct phys_css *worst,
+			      unsigned long *most)
+{
+	for (; p; p = p->parent) {
+		unsigned long over = excess(&p->res.counter, 0, BC_BARRIER);
+
+		if (over > *most) {
+			*most = over;
+			worst = p;
+		}
+	}
+	return worst;
+}
+
+/**
+ * bc_oom_group - which group is to lose a process first
+ *
+ * The one that is furthest above its barrier, in pages (BC v6).
+ *
+ * Context: An RCU read-side section, with oom_lock.
+ * Return: the state of physpages for it; NULL: none is above.
+ */
+struct bc_css *bc_oom_group(void)
+{
+	struct phys_css *worst = NULL;
+	unsigned long most = 0;
+	struct task_struct *p;
+	struct bc_css *css;
+
+	if (!static_branch_unlikely(&bc_enabled_key.key))
+		return NULL;
+	for_each_process(p) {
+		css = process_css(p);
+		if (css)
+			worst = worse(to_phys_css(css), worst, &most);
+	}
+	return worst ? &worst->res.css : NULL;
+}
+
+/**
+ * bc_oom_is_in - is a process one of a group?
+ * @p: the process
+ * @css: from bc_oom_group(); NULL: all are
+ *
+ * Context: An RCU read-side section.
+ */
+bool bc_oom_is_in(struct task_struct *p, struct bc_css *css)
+{
+	return !css || process_is_below(p, to_phys_css(css));
+}
+
+/*
  * On the way to user mode
  */
 

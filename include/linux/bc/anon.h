@@ -19,6 +19,8 @@ int __bc_anon_charge(struct folio *folio, struct mm_struct *mm);
 int __bc_anon_charge_swapin(struct folio *folio, struct mm_struct *mm);
 void __bc_anon_charge_unuse(struct folio *folio, struct mm_struct *mm);
 void __bc_anon_settle(void);
+struct bc_css *bc_oom_group(void);
+bool bc_oom_is_in(struct task_struct *p, struct bc_css *css);
 
 /* Is there anybody to be charged? */
 static __always_inline bool bc_anon_charged(const struct mm_struct *mm)
@@ -146,6 +148,16 @@ static inline bool bc_anon_refused(void)
 }
 
 static inline void bc_anon_settle(void) { }
+
+static inline struct bc_css *bc_oom_group(void)
+{
+	return NULL;
+}
+
+static inline bool bc_oom_is_in(struct task_struct *p, struct bc_css *css)
+{
+	return true;
+}
 
 #endif /* CONFIG_BC_PAGES */
 #endif /* _LINUX_BC_ANON_H */

@@ -536,6 +536,46 @@ TEST_F_TIMEOUT(phys, system_call, 60)
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
+/* Let the kernel kill somebody, as if the whole machine had no memory left. */
+static int out_of_memory(void)
+{
+	int i, n = 0;
+
+	if (bc_write("/proc", "sysrq-trigger", "f"))
+		return -1;
+	/* A worker does that. */
+	for (i = 0; i < 500 && !n; i++) {
+		usleep(10000);
+		for (n = BC_NR_PUPPETS; n; n--) {
+			if (bc_puppets[n - 1].pid > 0 && bc_is_gone(bc_puppets[n - 1].pid))
+				break;
+		}
+	}
+	return n - 1;
+}
+
+/* The group that is furthest above its barrier comes first, then the largest in it. */
+TEST_F_TIMEOUT(phys, two_levels, 60)
+{
+	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, start_in(self->b, 2));
+	ASSERT_EQ(0, bc_puppet_start(3));
+	EXPECT_LT(0, map_filled(0, 600));
+	EXPECT_LT(0, map_filled(1, 500));
+	EXPECT_LT(0, map_filled(2, 400));
+	EXPECT_LT(0, map_filled(3, 20000));
+	/* a has more, and b is further above; all below the barrier of both. */
+	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", bc_get(self->a, held) - 100));
+	EXPECT_EQ(0, bc_write(self->b, barrier, "%ld", bc_get(self->b, held) - 200));
+	EXPECT_EQ(1, out_of_memory());
+	bc_puppet_kill(1);
+	EXPECT_EQ(0, out_of_memory());
+	bc_puppet_kill(0);
+	/* None is above: the largest of all. */
+	EXPECT_EQ(3, out_of_memory());
+	EXPECT_EQ(0, bc_get(self->dir, kills));
+}
+
 static long map_huge(int i, size_t n)
 {
 	long p = bc_puppet_map(i, 0, (n + 1) * HUGE_PAGES, BC_RW, MAP_PRIVATE);
