@@ -59,6 +59,16 @@ static int swap_on(void)
 	return swapon(disk, 0) ? -errno : 0;
 }
 
+/* For a test that cannot do without. */
+#define SWAP_ON() do {							\
+	int err = swap_on();						\
+									\
+	if (err == -ENOSYS || err == -ENXIO)				\
+		SKIP(return, "no swap, or no RAM disk");		\
+	ASSERT_EQ(0, err);						\
+	self->swap = true;						\
+} while (0)
+
 /*
  * The same as bc_settle(). Pages that are on their way to the kernel's lists are kept by
  * the CPU where they were touched, for a while.
@@ -340,8 +350,7 @@ TEST_F_TIMEOUT(phys, locked, 120)
 {
 	long p = map_filled(0, 100);
 
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	EXPECT_EQ(0, bc_call(0, SYS_mlockall, MCL_CURRENT | MCL_FUTURE));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 10));
 	EXPECT_EQ(-EPIPE, map_filled(0, 100));
@@ -354,8 +363,7 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 {
 	long max = bc_get(self->a, held) + 200, p;
 
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
 	p = map_filled(0, 1000);
 	ASSERT_LT(0, p);
@@ -380,8 +388,7 @@ TEST_F_TIMEOUT(phys, reclaim_below, 120)
 {
 	long max, p, q;
 
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	p = map_filled(0, 400);
 	ASSERT_LT(0, p);
 	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
@@ -405,8 +412,7 @@ TEST_F_TIMEOUT(phys, neighbour, 120)
 {
 	long p, q, r;
 
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	ASSERT_EQ(0, start_in(self->b, 1));
 	ASSERT_EQ(0, bc_puppet_start(2));
 	q = map_filled(1, 300);
@@ -465,8 +471,7 @@ TEST_F_TIMEOUT(phys, moved_away, 120)
 	long p = map_filled(0, 300);
 
 	ASSERT_LT(0, p);
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[0].pid));
 	ASSERT_EQ(0, start_in(self->a, 1));
 	/* Its own cannot be had. */
@@ -482,8 +487,7 @@ TEST_F_TIMEOUT(phys, barrier, 120)
 {
 	long max, p;
 
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	max = bc_get(self->a, held) + 100;
 	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", max));
 	p = map_filled(0, 600);
@@ -504,8 +508,7 @@ TEST_F_TIMEOUT(phys, on_demand, 60)
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "10"));
 	EXPECT_EQ(-EINVAL, bc_write(self->a, "physpages/reclaim", "x"));
 	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "physpages/reclaim", "10"));
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "40"));
 	EXPECT_GE(val - 40, bc_get(self->a, held));
 	EXPECT_LE(val - 110, bc_get(self->a, held));
@@ -524,8 +527,7 @@ TEST_F_TIMEOUT(phys, system_call, 60)
 {
 	long max, p;
 
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	max = bc_get(self->a, held) + 50;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
 	p = bc_puppet_map(0, 0, 200, BC_RW, MAP_PRIVATE | MAP_POPULATE);
@@ -600,8 +602,7 @@ TEST_F_TIMEOUT(phys, huge, 120)
 	EXPECT_EQ(base + (long)HUGE_PAGES, bc_get(self->a, held));
 	/* In parts: what is left is small, and what is freed is given back. */
 	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, HUGE_PAGES));
-	ASSERT_EQ(0, swap_on());
-	self->swap = true;
+	SWAP_ON();
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 100 * BC_PAGE));
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "1G"));
 	EXPECT_GE(base + 20, bc_get(self->a, held));
