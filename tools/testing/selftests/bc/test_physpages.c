@@ -69,17 +69,6 @@ static int swap_on(void)
 	self->swap = true;						\
 } while (0)
 
-/*
- * The same as bc_settle(). Pages that are on their way to the kernel's lists are kept by
- * the CPU where they were touched, for a while.
- */
-static long settle(const char *dir, const char *file, long want)
-{
-	if (bc_get(dir, file) != want)
-		bc_write("/proc/sys/vm", "drop_caches", "1");
-	return bc_settle(dir, file, want);
-}
-
 /* So that the pages that it has to copy are not in our way. */
 static void warm_up(int i)
 {
@@ -129,9 +118,9 @@ FIXTURE_TEARDOWN(phys)
 	bc_puppets_kill();
 	if (self->swap)
 		EXPECT_EQ(0, swapoff(disk));
-	EXPECT_EQ(0, settle(self->a, held, 0));
-	EXPECT_EQ(0, settle(self->b, held, 0));
-	EXPECT_EQ(0, settle(self->dir, held, 0));
+	EXPECT_EQ(0, bc_settle(self->a, held, 0));
+	EXPECT_EQ(0, bc_settle(self->b, held, 0));
+	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 	wrong = bc_tear_down(self->dir);
 	EXPECT_EQ(NULL, wrong) {
 		TH_LOG("%s", wrong);
@@ -187,7 +176,7 @@ TEST_F(phys, touch)
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 100));
 
 	EXPECT_EQ(0, bc_call(0, SYS_madvise, p, 20 * BC_PAGE, MADV_DONTNEED));
-	EXPECT_EQ(base + 80, settle(self->a, held, base + 80));
+	EXPECT_EQ(base + 80, bc_settle(self->a, held, base + 80));
 	/* A system call that touches it. */
 	EXPECT_EQ(0, bc_call(0, SYS_getcwd, p, 16) < 0);
 	EXPECT_EQ(base + 81, bc_get(self->a, held));
@@ -196,7 +185,7 @@ TEST_F(phys, touch)
 	ASSERT_LT(0, q);
 	EXPECT_EQ(base + 81, bc_get(self->a, held));
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, q, 200 * BC_PAGE));
-	EXPECT_EQ(base, settle(self->a, held, base));
+	EXPECT_EQ(base, bc_settle(self->a, held, base));
 
 	/* Shared memory is in shmpages. */
 	p = bc_puppet_map(0, 0, 20, BC_RW, MAP_SHARED);
@@ -228,7 +217,7 @@ TEST_F(phys, fork)
 	EXPECT_LE(60, val);
 	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 100));
 	EXPECT_EQ(0, bc_call(1, SYS_munmap, p, 100 * BC_PAGE));
-	EXPECT_EQ(val - 60, settle(self->a, held, val - 60));
+	EXPECT_EQ(val - 60, bc_settle(self->a, held, val - 60));
 }
 
 /* What was touched stays where it is, what comes is the new group's. */
@@ -252,8 +241,8 @@ TEST_F(phys, move)
 	EXPECT_EQ(val, bc_get(self->b, held));
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 50 * BC_PAGE));
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, q, 30 * BC_PAGE));
-	EXPECT_EQ(base, settle(self->a, held, base));
-	EXPECT_EQ(val - 30, settle(self->b, held, val - 30));
+	EXPECT_EQ(base, bc_settle(self->a, held, base));
+	EXPECT_EQ(val - 30, bc_settle(self->b, held, val - 30));
 }
 
 /* Without swap, who has too much is killed, and nobody else. */
@@ -275,7 +264,7 @@ TEST_F_TIMEOUT(phys, kill, 60)
 	EXPECT_EQ(0, bc_get(self->b, kills));
 	EXPECT_LT(0, bc_get(self->a, failcnt));
 	EXPECT_EQ(base + 100, bc_get(self->a, maxheld));
-	EXPECT_EQ(0, settle(self->a, held, 0));
+	EXPECT_EQ(0, bc_settle(self->a, held, 0));
 	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, q, 300));
 }
 
@@ -322,7 +311,7 @@ TEST_F_TIMEOUT(phys, kill_all, 60)
 	EXPECT_EQ(3, bc_get(self->a, kills));
 	EXPECT_EQ(1, bc_get(self->b, kills));
 	EXPECT_EQ(0, bc_call(3, SYS_getpid, 0) < 0);
-	EXPECT_EQ(0, settle(self->b, held, 0));
+	EXPECT_EQ(0, bc_settle(self->b, held, 0));
 	bc_puppet_kill(1);
 	EXPECT_EQ(0, rmdir(self->b));
 	child(self->b, sizeof(self->b), self->dir, "b");
