@@ -103,6 +103,8 @@ FIXTURE_SETUP(module)
 	close(fd);
 	if (bc_children(BC_ROOT, false) || bc_children(BC_HIERARCHIES, false))
 		SKIP(return, "there are groups, or other hierarchies");
+	/* Groups of the tests before live on while a CPU keeps a page of theirs. */
+	bc_write("/proc/sys/vm", "drop_caches", "1");
 	err = unload_settled();
 	self->loaded = !err;
 	if (err == -ENOENT)
