@@ -8,11 +8,13 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model bench stress stress-ng profiles kernel vm initramfs check tree refresh apply packages clean
+.PHONY: help demo test test-more model bench stress stress-ng profiles kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
 	@echo 'make test      everything that CI runs: KUnit, kselftests, static checks'
+	@echo 'make test-more what takes too long for that: broken on purpose, other kernels'
+	@echo "               TEST='...' runs parts of both, which lab/test --help explains"
 	@echo 'make model     the counters under weak memory ordering, all that can happen: Spin'
 	@echo 'make bench     what it costs, in instructions: build/bench/report.md, tables and plots'
 	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
@@ -67,7 +69,11 @@ demo: kernel initramfs
 	@demo/demo
 
 test: tree
-	@lab/test
+	@lab/test $(TEST)
+
+test-more: TEST = sabotage nobc groups
+test-more: tree
+	@lab/test $(TEST)
 
 model:
 	@lab/model
