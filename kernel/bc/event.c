@@ -135,6 +135,128 @@ static char *log_path(struct bc_group *group)
 	return full;
 }
 
+static void log_event(const struct bc_event *event, bool oom)
+{
+	static DEFINE_RATELIMIT_STATE(first_limit, DEFAULT_RATELIMIT_INTERVAL,
+				      DEFAULT_RATELIMIT_BURST);
+	static DEFINE_RATELIMIT_STATE(oom_limit, DEFAULT_RATELIMIT_INTERVAL,
+				      DEFAULT_RATELIMIT_BURST);
+	char *refuser __free(kfree) = log_path(event->refuser);
+	char *group __free(kfree) = log_path(event->group);
+
+	/* Refusals do not keep the log from telling of an OOM. */
+	if (!refuser || !group || !__ratelimit(oom ? &oom_limit : &first_limit))
+		return;
+	/* Nobody is to forge lines with a name. */
+	if (oom)
+		pr_notice("bc: %*pE: out of memory, %s held %lu limit %lu: killed %*pE[%d] with %lu pages, group %*pE\n",
+			  (int)strlen(refuser), refuser, event->controller->name,
+			  event->held, event->limit,
+			  (int)strlen(event->comm), event->comm, event->pid,
+			  event->amount, (int)strlen(group), group);
+	else
+		pr_notice("bc: %*pE: %s %s %lu reached by %*pE[%d], group %*pE\n",
+			  (int)strlen(refuser), refuser, event->controller->name,
+			  event->at_barrier ? "barrier" : "limit",
+			  event->at_barrier ? event->barrier : event->limit,
+			  (int)strlen(event->comm), event->comm, event->pid,
+			  (int)strlen(group), group);
+}
+
+static void send_work_fn(struct work_struct *work);
+
+static DEFINE_KFIFO(queue, struct bc_event, QUEUE_LENGTH);
+static DEFINE_RAW_SPINLOCK(queue_lock);
+static unsigned long queue_lost;
+static DECLARE_WORK(send_work, send_work_fn);
+static struct task_struct *sender;	/* who sends events now */
+
+/*
+ * The queue
+ */
+
+static void put_groups(const struct bc_event *event)
+{
+	bc_group_put(event->group);
+	if (event->refuser)
+		bc_group_put(event->refuser);
+}
+
+/* Takes over the references to the groups. Returns false if it was lost. */
+static bool queue_event(struct bc_event *event)
+{
+	bool full;
+
+	scoped_guard(raw_spinlock_irqsave, &queue_lock) {
+		event->lost = queue_lost;
+		full = !kfifo_put(&queue, *event);
+		if (full)
+			bc_netlink_lose(event->group, event->cmd);
+		queue_lost = full ? queue_lost + !bc_sabotaged(BC_SABOTAGE_LOST) : 0;
+	}
+	if (full)
+		put_groups(event);
+	queue_work(system_unbound_wq, &send_work);
+	return !full;
+}
+
+static void lose_event(struct bc_group *group)
+{
+	scoped_guard(raw_spinlock_irqsave, &queue_lock) {
+		bc_netlink_lose(group, BC_CMD_REFUSED);
+		queue_lost++;
+	}
+	queue_work(system_unbound_wq, &send_work);
+}
+
+/* The next event; or false, and how many were lost after the last one. */
+static bool next_event(struct bc_event *event, unsigned long *lost)
+{
+	bool more;
+
+	scoped_guard(raw_spinlock_irqsave, &queue_lock) {
+		more = kfifo_get(&queue, event);
+		*lost = more ? event->lost : queue_lost;
+		if (!more)
+			queue_lost = 0;
+	}
+	return more;
+}
+
+/**
+ * bc_event_none_queued - has everything left the queue?
+ *
+ * Context: Any but NMI. For who sends events: what has left the queue is sent, then.
+ */
+bool bc_event_none_queued(void)
+{
+	bool empty;
+
+	scoped_guard(raw_spinlock_irqsave, &queue_lock)
+		empty = kfifo_is_empty(&queue);
+	return empty;
+}
+
+/*
+ * The path for a line in the log, with the name of a hierarchy that is not the default.
+ * A line has room for about a thousand bytes, and some are four there.
+ */
+static char *log_path(struct bc_group *group)
+{
+	size_t size = min_t(size_t, bc_group_path(group, NULL, 0) + 1, 80);
+	struct bc_hierarchy *h = group->hierarchy;
+	char *path = kmalloc(size, GFP_KERNEL), *full;
+
+	if (!path)
+		return NULL;
+	bc_group_path(group, path, size);
+	if (!h->id)
+		return path;
+	full = kasprintf(GFP_KERNEL, "%.20s:%s", h->root.name, path);
+	kfree(path);
+	return full;
+}
+
 static void log_first(const struct bc_event *event)
 {
 	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL,
@@ -183,9 +305,9 @@ static void send_work_fn(struct work_struct *work)
 		if (!more)
 			break;
 		if (event.first)
-			log_first(&event);
+			log_event(&event, false);
 		if (event.cmd == BC_CMD_OOM)
-			log_oom(&event);
+			log_event(&event, true);
 		if (!bc_netlink_send(&event))
 			unsent++;
 		put_groups(&event);

@@ -36,14 +36,8 @@ static const struct file_mode resource_files[] = {
 	{ "failcnt",	S_IFREG | 0444 },
 };
 
-/* A counter with more. */
+/* On top of these. */
 static const struct file_mode physpages_files[] = {
-	{ "held",	S_IFREG | 0444 },
-	{ "maxheld",	S_IFREG | 0644 },
-	{ "minheld",	S_IFREG | 0644 },
-	{ "barrier",	S_IFREG | 0644 },
-	{ "limit",	S_IFREG | 0644 },
-	{ "failcnt",	S_IFREG | 0444 },
 	{ "reclaim",	S_IFREG | 0200 },
 	{ "oom_group",	S_IFREG | 0644 },
 	{ "oom_kills",	S_IFREG | 0444 },
@@ -121,13 +115,14 @@ static void check_controller(struct __test_metadata *_metadata, const char *dir,
 		size_t n, n_root;
 	} others[] = {
 #define OTHER(name, n) { #name, name##_files, n, ARRAY_SIZE(name##_files) }
-		OTHER(physpages, ARRAY_SIZE(physpages_files)),
 		OTHER(debug, ARRAY_SIZE(debug_files)),
 		OTHER(cpuacct, ARRAY_SIZE(cpuacct_files)),
 		OTHER(cpuset, ARRAY_SIZE(cpuset_files)),
 		OTHER(nodeset, ARRAY_SIZE(nodeset_files) - 1),
 #undef OTHER
 	};
+	struct file_mode files[ARRAY_SIZE(resource_files) + ARRAY_SIZE(physpages_files)];
+	size_t n = ARRAY_SIZE(resource_files);
 	char path[PATH_MAX];
 	size_t i;
 
@@ -140,7 +135,12 @@ static void check_controller(struct __test_metadata *_metadata, const char *dir,
 			return;
 		}
 	}
-	check_files(_metadata, path, resource_files, ARRAY_SIZE(resource_files));
+	memcpy(files, resource_files, sizeof(resource_files));
+	if (!strcmp(name, "physpages")) {
+		memcpy(files + n, physpages_files, sizeof(physpages_files));
+		n += ARRAY_SIZE(physpages_files);
+	}
+	check_files(_metadata, path, files, n);
 }
 
 TEST_F(bc, files)

@@ -2,9 +2,7 @@
 /*
  * Controllers that modules bring along: samples/bc/numtickets.ko comes and goes.
  */
-#include "bc_util.h"
-
-#define TICKETS "/dev/bc_tickets"
+#include "bc_tickets.h"
 
 /* Beside the test, or where it was built. */
 static int open_module(void)
@@ -162,23 +160,6 @@ TEST_F(module, come_and_go)
 	}
 }
 
-/* Tickets as those of a controller that is built in. */
-static int take(void *arg)
-{
-	const char *dir = arg;
-	int n = 0;
-
-	if (bc_write(dir, "tasks", "0"))
-		return 100;
-	while (n < 20 && open(TICKETS, O_RDONLY) >= 0)
-		n++;
-	if (n < 20 && errno != ENOSPC)
-		return 101;
-	if (bc_get(dir, "numtickets/held") != n)
-		return 102;
-	return n;
-}
-
 TEST_F(module, count)
 {
 	char leaf[96];
@@ -188,11 +169,11 @@ TEST_F(module, count)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(leaf, self->dir, "a");
 	ASSERT_EQ(0, bc_write(self->dir, "numtickets/limit", "5"));
-	EXPECT_EQ(5, bc_in_child(take, leaf));
+	EXPECT_EQ(5, bc_in_child(take_tickets, leaf));
 	EXPECT_EQ(1, bc_get(self->dir, "numtickets/failcnt"));
 	EXPECT_EQ(0, bc_settle(self->dir, "numtickets/held", 0));
 	ASSERT_EQ(0, bc_write(leaf, "numtickets/limit", "2"));
-	EXPECT_EQ(2, bc_in_child(take, leaf));
+	EXPECT_EQ(2, bc_in_child(take_tickets, leaf));
 	EXPECT_EQ(1, bc_get(leaf, "numtickets/failcnt"));
 	EXPECT_EQ(-EEXIST, bc_mkdir(self->dir, "numtickets"));
 }
@@ -264,7 +245,7 @@ TEST_F(module, bound)
 	ASSERT_EQ(0, bc_mkdir(self->hier, "g"));
 	bc_path(group, self->hier, "g");
 	ASSERT_EQ(0, bc_write(group, "numtickets/limit", "3"));
-	EXPECT_EQ(3, bc_in_child(take, group));
+	EXPECT_EQ(3, bc_in_child(take_tickets, group));
 	EXPECT_EQ(-EAGAIN, unload());
 	EXPECT_EQ(0, bc_rmdir(self->hier, "g"));
 	/* Back it goes. */

@@ -411,43 +411,57 @@ static bool has_nft(int fd)
 	return !err;
 }
 
-FIXTURE(ipt) {
+/* Sockets are made outside: the group holds nothing but what the test is about. */
+struct nft {
 	char dir[64];
 	int fd;
 	struct batch *b;
 };
 
-/* Sockets are made outside: the group holds nothing but what the test is about. */
-FIXTURE_SETUP(ipt)
+static void set_up(struct __test_metadata *_metadata, struct nft *nft)
 {
 	if (bc_unavailable())
 		SKIP(return, "%s", bc_unavailable());
 	if (bc_get(BC_ROOT, held) == -ENOENT)
 		SKIP(return, "no numiptent in this kernel: CONFIG_NETFILTER");
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
+	ASSERT_EQ(0, bc_set_up(nft->dir, sizeof(nft->dir)));
 	loopback_up();
-	self->fd = nft_socket();
-	self->b = calloc(1, sizeof(*self->b));
-	ASSERT_NE(NULL, self->b);
-	if (!has_nft(self->fd))
+	nft->fd = nft_socket();
+	nft->b = calloc(1, sizeof(*nft->b));
+	ASSERT_NE(NULL, nft->b);
+	if (!has_nft(nft->fd))
 		SKIP(return, "no nftables: CONFIG_NF_TABLES");
+}
+
+static void tear_down(struct __test_metadata *_metadata, struct nft *nft)
+{
+	const char *wrong;
+
+	if (!nft->dir[0])
+		return;
+	bc_write(BC_ROOT, "tasks", "0");
+	batch_start(nft->b);
+	del_table(nft->b);
+	commit(nft->fd, nft->b);
+	wrong = bc_tear_down(nft->dir);
+	EXPECT_EQ(NULL, wrong) {
+		TH_LOG("%s", wrong);
+	}
+}
+
+FIXTURE(ipt) {
+	struct nft nft;
+};
+
+FIXTURE_SETUP(ipt)
+{
+	set_up(_metadata, &self->nft);
 }
 
 FIXTURE_TEARDOWN(ipt)
 {
-	const char *wrong;
-
-	if (!self->dir[0])
-		return;
-	bc_write(BC_ROOT, "tasks", "0");
-	batch_start(self->b);
-	del_table(self->b);
-	commit(self->fd, self->b);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	tear_down(_metadata, &self->nft);
 }
 
 static int move_in(const char *dir)
@@ -478,93 +492,93 @@ static int rules_in(const char *dir, int fd, struct batch *b, int n)
 
 TEST_F(ipt, stay)
 {
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(0, rules_in(self->dir, self->fd, self->b, 5));
-	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, rules_in(self->nft.dir, self->nft.fd, self->nft.b, 5));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
 	/* Who is in the root pays for none, and may take those of others away. */
-	batch_start(self->b);
-	add_rules(self->b, "c", 2);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(7, count_rules(self->fd));
-	batch_start(self->b);
-	del_rules(self->b);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(5, bc_get(self->dir, "numiptent/maxheld"));
+	batch_start(self->nft.b);
+	add_rules(self->nft.b, "c", 2);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(7, count_rules(self->nft.fd));
+	batch_start(self->nft.b);
+	del_rules(self->nft.b);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(5, bc_get(self->nft.dir, "numiptent/maxheld"));
 
 	/* With the table. */
-	EXPECT_EQ(0, rules_in(self->dir, self->fd, self->b, 3));
-	EXPECT_EQ(3, bc_get(self->dir, held));
-	batch_start(self->b);
-	del_table(self->b);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	EXPECT_EQ(0, rules_in(self->nft.dir, self->nft.fd, self->nft.b, 3));
+	EXPECT_EQ(3, bc_get(self->nft.dir, held));
+	batch_start(self->nft.b);
+	del_table(self->nft.b);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
 }
 
 /* Refused is refused as a whole. */
 TEST_F(ipt, refuse)
 {
-	ASSERT_EQ(0, bc_write(self->dir, limit, "3"));
-	EXPECT_EQ(-ENOMEM, rules_in(self->dir, self->fd, self->b, 4));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(0, count_rules(self->fd));
-	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	EXPECT_EQ(3, bc_get(self->dir, "numiptent/maxheld"));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "3"));
+	EXPECT_EQ(-ENOMEM, rules_in(self->nft.dir, self->nft.fd, self->nft.b, 4));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(0, count_rules(self->nft.fd));
+	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
+	EXPECT_EQ(3, bc_get(self->nft.dir, "numiptent/maxheld"));
 
-	EXPECT_EQ(0, rules_in(self->dir, self->fd, self->b, 3));
-	EXPECT_EQ(-ENOMEM, rules_in(self->dir, self->fd, self->b, 1));
-	EXPECT_EQ(3, bc_get(self->dir, held));
-	EXPECT_EQ(3, count_rules(self->fd));
-	EXPECT_EQ(2, bc_get(self->dir, failcnt));
+	EXPECT_EQ(0, rules_in(self->nft.dir, self->nft.fd, self->nft.b, 3));
+	EXPECT_EQ(-ENOMEM, rules_in(self->nft.dir, self->nft.fd, self->nft.b, 1));
+	EXPECT_EQ(3, bc_get(self->nft.dir, held));
+	EXPECT_EQ(3, count_rules(self->nft.fd));
+	EXPECT_EQ(2, bc_get(self->nft.dir, failcnt));
 
 	/* What the batch takes away is there until it is in, and stays if it is not. */
-	batch_start(self->b);
-	del_rules(self->b);
-	add_rules(self->b, "c", 1);
-	EXPECT_EQ(-ENOMEM, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(3, count_rules(self->fd));
-	EXPECT_EQ(3, bc_get(self->dir, held));
+	batch_start(self->nft.b);
+	del_rules(self->nft.b);
+	add_rules(self->nft.b, "c", 1);
+	EXPECT_EQ(-ENOMEM, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(3, count_rules(self->nft.fd));
+	EXPECT_EQ(3, bc_get(self->nft.dir, held));
 
-	batch_start(self->b);
-	del_rules(self->b);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(0, rules_in(self->dir, self->fd, self->b, 3));
-	EXPECT_EQ(3, bc_get(self->dir, held));
+	batch_start(self->nft.b);
+	del_rules(self->nft.b);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(0, rules_in(self->nft.dir, self->nft.fd, self->nft.b, 3));
+	EXPECT_EQ(3, bc_get(self->nft.dir, held));
 }
 
 TEST_F(ipt, refuse_above)
 {
 	char leaf[128];
 
-	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
-	bc_path(leaf, self->dir, "a");
-	ASSERT_EQ(0, bc_write(self->dir, limit, "2"));
+	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "a"));
+	bc_path(leaf, self->nft.dir, "a");
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "2"));
 	ASSERT_EQ(0, bc_write(leaf, limit, "5"));
-	EXPECT_EQ(0, rules_in(leaf, self->fd, self->b, 2));
-	EXPECT_EQ(2, bc_get(self->dir, held));
-	EXPECT_EQ(-ENOMEM, rules_in(leaf, self->fd, self->b, 1));
+	EXPECT_EQ(0, rules_in(leaf, self->nft.fd, self->nft.b, 2));
+	EXPECT_EQ(2, bc_get(self->nft.dir, held));
+	EXPECT_EQ(-ENOMEM, rules_in(leaf, self->nft.fd, self->nft.b, 1));
 	EXPECT_EQ(2, bc_get(leaf, held));
-	EXPECT_EQ(2, bc_get(self->dir, held));
-	EXPECT_EQ(1, bc_get(self->dir, failcnt));
+	EXPECT_EQ(2, bc_get(self->nft.dir, held));
+	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
 	EXPECT_EQ(0, bc_get(leaf, failcnt));
-	EXPECT_EQ(2, count_rules(self->fd));
+	EXPECT_EQ(2, count_rules(self->nft.fd));
 }
 
 /* A batch that fails for another reason gives back what it has charged. */
 TEST_F(ipt, abort)
 {
-	batch_start(self->b);
-	add_set(self->b, 0, 0, 0);
-	add_rules(self->b, "c", 5);
-	add_elems(self->b, 1, 5);
-	add_rules(self->b, "no such chain", 1);
-	EXPECT_EQ(-ENOENT, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(11, bc_get(self->dir, "numiptent/maxheld"));
-	EXPECT_EQ(0, bc_get(self->dir, failcnt));
-	EXPECT_EQ(0, count_rules(self->fd));
+	batch_start(self->nft.b);
+	add_set(self->nft.b, 0, 0, 0);
+	add_rules(self->nft.b, "c", 5);
+	add_elems(self->nft.b, 1, 5);
+	add_rules(self->nft.b, "no such chain", 1);
+	EXPECT_EQ(-ENOENT, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(11, bc_get(self->nft.dir, "numiptent/maxheld"));
+	EXPECT_EQ(0, bc_get(self->nft.dir, failcnt));
+	EXPECT_EQ(0, count_rules(self->nft.fd));
 }
 
 /* Rules and elements outlive their group, and count above it. */
@@ -573,31 +587,29 @@ TEST_F(ipt, outlive)
 	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
 	char leaf[128];
 
-	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
-	bc_path(leaf, self->dir, "a");
-	batch_start(self->b);
-	add_set(self->b, 0, 0, 0);
-	add_elems(self->b, 1, 3);
-	add_rules(self->b, "c", 2);
-	EXPECT_EQ(0, commit_in(leaf, self->fd, self->b));
-	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
-	EXPECT_EQ(6, bc_get(self->dir, held));
-	batch_start(self->b);
-	del_elems(self->b, 2, 1);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(5, bc_settle(self->dir, held, 5));
-	batch_start(self->b);
-	del_table(self->b);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "a"));
+	bc_path(leaf, self->nft.dir, "a");
+	batch_start(self->nft.b);
+	add_set(self->nft.b, 0, 0, 0);
+	add_elems(self->nft.b, 1, 3);
+	add_rules(self->nft.b, "c", 2);
+	EXPECT_EQ(0, commit_in(leaf, self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_rmdir(self->nft.dir, "a"));
+	EXPECT_EQ(6, bc_get(self->nft.dir, held));
+	batch_start(self->nft.b);
+	del_elems(self->nft.b, 2, 1);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(5, bc_settle(self->nft.dir, held, 5));
+	batch_start(self->nft.b);
+	del_table(self->nft.b);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
 	/* Then nothing is left of it. */
 	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
 }
 
 FIXTURE(set) {
-	char dir[64];
-	int fd;
-	struct batch *b;
+	struct nft nft;
 };
 
 FIXTURE_VARIANT(set) {
@@ -610,33 +622,12 @@ FIXTURE_VARIANT_ADD(set, rhashtable) { NFT_SET_EVAL | NFT_SET_TIMEOUT, 0 };
 
 FIXTURE_SETUP(set)
 {
-	if (bc_unavailable())
-		SKIP(return, "%s", bc_unavailable());
-	if (bc_get(BC_ROOT, held) == -ENOENT)
-		SKIP(return, "no numiptent in this kernel: CONFIG_NETFILTER");
-	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
-	self->fd = nft_socket();
-	self->b = calloc(1, sizeof(*self->b));
-	ASSERT_NE(NULL, self->b);
-	if (!has_nft(self->fd))
-		SKIP(return, "no nftables: CONFIG_NF_TABLES");
+	set_up(_metadata, &self->nft);
 }
 
 FIXTURE_TEARDOWN(set)
 {
-	const char *wrong;
-
-	if (!self->dir[0])
-		return;
-	bc_write(BC_ROOT, "tasks", "0");
-	batch_start(self->b);
-	del_table(self->b);
-	commit(self->fd, self->b);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	tear_down(_metadata, &self->nft);
 }
 
 /* Of an interval, the beginning and the end are one each. */
@@ -645,67 +636,67 @@ TEST_F(set, elements)
 	bool intervals = variant->flags & NFT_SET_INTERVAL;
 	int per = intervals ? 2 : 1;
 
-	batch_start(self->b);
-	add_set(self->b, variant->flags, variant->size, 0);
-	elems(self->b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 1, 4);
-	EXPECT_EQ(0, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(1 + 4 * per, bc_get(self->dir, held));
+	batch_start(self->nft.b);
+	add_set(self->nft.b, variant->flags, variant->size, 0);
+	elems(self->nft.b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 1, 4);
+	EXPECT_EQ(0, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(1 + 4 * per, bc_get(self->nft.dir, held));
 	/* What is there is not charged again. */
-	batch_start(self->b);
-	elems(self->b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 3, 4);
-	EXPECT_EQ(0, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(1 + 6 * per, bc_settle(self->dir, held, 1 + 6 * per));
-	EXPECT_EQ(6 * per, count_elems(self->fd));
+	batch_start(self->nft.b);
+	elems(self->nft.b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 3, 4);
+	EXPECT_EQ(0, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(1 + 6 * per, bc_settle(self->nft.dir, held, 1 + 6 * per));
+	EXPECT_EQ(6 * per, count_elems(self->nft.fd));
 	/* Others pay for what they add. */
-	batch_start(self->b);
-	elems(self->b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 10, 3);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(1 + 6 * per, bc_get(self->dir, held));
+	batch_start(self->nft.b);
+	elems(self->nft.b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 10, 3);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(1 + 6 * per, bc_get(self->nft.dir, held));
 
 	/* Refused as a whole. */
-	ASSERT_EQ(0, bc_write(self->dir, limit, "%d", 1 + 8 * per));
-	batch_start(self->b);
-	elems(self->b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 20, 3);
-	EXPECT_EQ(-ENOMEM, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(1 + 6 * per, bc_settle(self->dir, held, 1 + 6 * per));
-	EXPECT_EQ(9 * per, count_elems(self->fd));
-	EXPECT_EQ(1, bc_get(self->dir, failcnt));
-	batch_start(self->b);
-	elems(self->b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 20, 2);
-	EXPECT_EQ(0, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(1 + 8 * per, bc_get(self->dir, held));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "%d", 1 + 8 * per));
+	batch_start(self->nft.b);
+	elems(self->nft.b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 20, 3);
+	EXPECT_EQ(-ENOMEM, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(1 + 6 * per, bc_settle(self->nft.dir, held, 1 + 6 * per));
+	EXPECT_EQ(9 * per, count_elems(self->nft.fd));
+	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
+	batch_start(self->nft.b);
+	elems(self->nft.b, NFT_MSG_NEWSETELEM, NLM_F_CREATE, intervals, 20, 2);
+	EXPECT_EQ(0, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(1 + 8 * per, bc_get(self->nft.dir, held));
 
-	batch_start(self->b);
-	elems(self->b, NFT_MSG_DELSETELEM, 0, intervals, 1, 2);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(1 + 6 * per, bc_settle(self->dir, held, 1 + 6 * per));
+	batch_start(self->nft.b);
+	elems(self->nft.b, NFT_MSG_DELSETELEM, 0, intervals, 1, 2);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(1 + 6 * per, bc_settle(self->nft.dir, held, 1 + 6 * per));
 	/* Only the set itself is left; then nothing. */
-	batch_start(self->b);
-	nft_begin(self->b, NFT_MSG_DELSETELEM, 0);
-	attr_str(self->b, NFTA_SET_ELEM_LIST_TABLE, "t");
-	attr_str(self->b, NFTA_SET_ELEM_LIST_SET, "s");
-	end(self->b);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(1, bc_settle(self->dir, held, 1));
-	EXPECT_EQ(0, count_elems(self->fd));
-	batch_start(self->b);
-	del_table(self->b);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	batch_start(self->nft.b);
+	nft_begin(self->nft.b, NFT_MSG_DELSETELEM, 0);
+	attr_str(self->nft.b, NFTA_SET_ELEM_LIST_TABLE, "t");
+	attr_str(self->nft.b, NFTA_SET_ELEM_LIST_SET, "s");
+	end(self->nft.b);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(1, bc_settle(self->nft.dir, held, 1));
+	EXPECT_EQ(0, count_elems(self->nft.fd));
+	batch_start(self->nft.b);
+	del_table(self->nft.b);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
 }
 
 /* An element's time is up, and nobody has done anything. */
 TEST_F(ipt, timeout)
 {
-	batch_start(self->b);
-	add_set(self->b, NFT_SET_TIMEOUT, 0, 3000);
-	EXPECT_EQ(0, commit(self->fd, self->b));
-	batch_start(self->b);
-	add_elems(self->b, 1, 20);
-	EXPECT_EQ(0, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(20, bc_get(self->dir, held));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(0, count_elems(self->fd));
+	batch_start(self->nft.b);
+	add_set(self->nft.b, NFT_SET_TIMEOUT, 0, 3000);
+	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
+	batch_start(self->nft.b);
+	add_elems(self->nft.b, 1, 20);
+	EXPECT_EQ(0, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(20, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(0, count_elems(self->nft.fd));
 }
 
 /* One that takes what comes: nothing is answered, which would be packets, too. */
@@ -739,24 +730,24 @@ TEST_F(ipt, packets)
 	int fd = receiver(&addr);
 
 	ASSERT_LE(0, fd);
-	batch_start(self->b);
-	del_table(self->b);
-	add_table(self->b);
-	add_chain(self->b, true);
-	add_set(self->b, NFT_SET_EVAL, 0, 0);
-	add_dynset(self->b);
-	EXPECT_EQ(0, commit_in(self->dir, self->fd, self->b));
-	EXPECT_EQ(2, bc_get(self->dir, held));
+	batch_start(self->nft.b);
+	del_table(self->nft.b);
+	add_table(self->nft.b);
+	add_chain(self->nft.b, true);
+	add_set(self->nft.b, NFT_SET_EVAL, 0, 0);
+	add_dynset(self->nft.b);
+	EXPECT_EQ(0, commit_in(self->nft.dir, self->nft.fd, self->nft.b));
+	EXPECT_EQ(2, bc_get(self->nft.dir, held));
 	EXPECT_EQ(5, send_to(&addr, 0x7f000101, 5));
-	EXPECT_EQ(7, bc_settle(self->dir, held, 7));
-	EXPECT_EQ(5, count_elems(self->fd));
+	EXPECT_EQ(7, bc_settle(self->nft.dir, held, 7));
+	EXPECT_EQ(5, count_elems(self->nft.fd));
 
 	/* Without room, nothing is added, and the packets go on. */
-	ASSERT_EQ(0, bc_write(self->dir, limit, "9"));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "9"));
 	EXPECT_EQ(10, send_to(&addr, 0x7f000201, 10));
-	EXPECT_EQ(9, bc_get(self->dir, held));
-	EXPECT_EQ(7, count_elems(self->fd));
-	EXPECT_EQ(8, bc_get(self->dir, failcnt));
+	EXPECT_EQ(9, bc_get(self->nft.dir, held));
+	EXPECT_EQ(7, count_elems(self->nft.fd));
+	EXPECT_EQ(8, bc_get(self->nft.dir, failcnt));
 	close(fd);
 }
 
@@ -785,9 +776,9 @@ static int filter(void *arg)
 
 TEST_F(ipt, namespace_goes)
 {
-	EXPECT_EQ(0, bc_in_child(filter, self->dir));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(21, bc_get(self->dir, "numiptent/maxheld"));
+	EXPECT_EQ(0, bc_in_child(filter, self->nft.dir));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(21, bc_get(self->nft.dir, "numiptent/maxheld"));
 }
 
 /* A user who has made both namespaces, and is not root anywhere else. */
@@ -821,10 +812,10 @@ static int user(void *arg)
 
 TEST_F(ipt, user)
 {
-	ASSERT_EQ(0, bc_write(self->dir, limit, "10"));
-	EXPECT_EQ(2, bc_in_child(user, self->dir));
-	EXPECT_EQ(2, bc_get(self->dir, failcnt));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "10"));
+	EXPECT_EQ(2, bc_in_child(user, self->nft.dir));
+	EXPECT_EQ(2, bc_get(self->nft.dir, failcnt));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
 }
 
 /*
@@ -938,20 +929,20 @@ FIXTURE_SETUP(xt)
 	if (bc_get(BC_ROOT, held) == -ENOENT)
 		SKIP(return, "no numiptent in this kernel: CONFIG_NETFILTER");
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	self->fd = socket(variant->xt->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	self->nft.fd = socket(variant->xt->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	/* The table that comes with the kernel, replaced by the same one. */
-	if (self->fd < 0 || xt_load(variant->xt, self->fd, 0, 4))
+	if (self->nft.fd < 0 || xt_load(variant->xt, self->nft.fd, 0, 4))
 		SKIP(return, "no such tables in this kernel");
-	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
+	ASSERT_EQ(0, bc_set_up(self->nft.dir, sizeof(self->nft.dir)));
 }
 
 FIXTURE_TEARDOWN(xt)
 {
 	const char *wrong;
 
-	if (!self->dir[0])
+	if (!self->nft.dir[0])
 		return;
-	wrong = bc_tear_down(self->dir);
+	wrong = bc_tear_down(self->nft.dir);
 	EXPECT_EQ(NULL, wrong) {
 		TH_LOG("%s", wrong);
 	}
@@ -962,38 +953,38 @@ TEST_F(xt, replace)
 	const struct xt *xt = variant->xt;
 
 	/* Policies, and the end of the table, are nobody's. */
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 0, 4));
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 5, 4));
-	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 0, 4));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 5, 4));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
 
 	/* To change rules takes no room, nor does it to have fewer. */
-	ASSERT_EQ(0, bc_write(self->dir, limit, "5"));
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 5, 9));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(-ENOMEM, xt_load_in(self->dir, xt, self->fd, 6, 9));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(1, bc_get(self->dir, failcnt));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "5"));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 5, 9));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(-ENOMEM, xt_load_in(self->nft.dir, xt, self->nft.fd, 6, 9));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
 	/* It is still the old one, as it wants its counters. */
-	EXPECT_EQ(-EAGAIN, xt_load_in(self->dir, xt, self->fd, 3, 10));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 3, 9));
-	EXPECT_EQ(3, bc_get(self->dir, held));
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 5, 7));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(5, bc_get(self->dir, "numiptent/maxheld"));
+	EXPECT_EQ(-EAGAIN, xt_load_in(self->nft.dir, xt, self->nft.fd, 3, 10));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 3, 9));
+	EXPECT_EQ(3, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 5, 7));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(5, bc_get(self->nft.dir, "numiptent/maxheld"));
 
 	/* Whoever replaces it pays for all of it. */
-	EXPECT_EQ(0, xt_load(xt, self->fd, 6, 9));
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(-ENOMEM, xt_load_in(self->dir, xt, self->fd, 6, 10));
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 4, 10));
-	EXPECT_EQ(4, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load(xt, self->nft.fd, 6, 9));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(-ENOMEM, xt_load_in(self->nft.dir, xt, self->nft.fd, 6, 10));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 4, 10));
+	EXPECT_EQ(4, bc_get(self->nft.dir, held));
 
 	/* A flush. */
-	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 0, 8));
-	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 0, 8));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
 }
 
 TEST_F(xt, two_groups)
@@ -1001,25 +992,25 @@ TEST_F(xt, two_groups)
 	const struct xt *xt = variant->xt;
 	char a[96], b[96];
 
-	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
-	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
-	bc_path(a, self->dir, "a");
-	bc_path(b, self->dir, "b");
-	ASSERT_EQ(0, bc_write(self->dir, limit, "10"));
-	EXPECT_EQ(0, xt_load_in(a, xt, self->fd, 4, 4));
-	EXPECT_EQ(0, xt_load_in(b, xt, self->fd, 6, 8));
+	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "a"));
+	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "b"));
+	bc_path(a, self->nft.dir, "a");
+	bc_path(b, self->nft.dir, "b");
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "10"));
+	EXPECT_EQ(0, xt_load_in(a, xt, self->nft.fd, 4, 4));
+	EXPECT_EQ(0, xt_load_in(b, xt, self->nft.fd, 6, 8));
 	EXPECT_EQ(0, bc_get(a, held));
 	EXPECT_EQ(6, bc_get(b, held));
-	EXPECT_EQ(6, bc_get(self->dir, held));
+	EXPECT_EQ(6, bc_get(self->nft.dir, held));
 	/* Both tables are there for a moment: no room above. */
-	EXPECT_EQ(-ENOMEM, xt_load_in(a, xt, self->fd, 5, 10));
-	EXPECT_EQ(1, bc_get(self->dir, failcnt));
+	EXPECT_EQ(-ENOMEM, xt_load_in(a, xt, self->nft.fd, 5, 10));
+	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
 	EXPECT_EQ(6, bc_get(b, held));
 	/* It outlives the group. */
-	EXPECT_EQ(0, bc_rmdir(self->dir, "b"));
-	EXPECT_EQ(6, bc_get(self->dir, held));
-	EXPECT_EQ(0, xt_load(xt, self->fd, 0, 10));
-	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, bc_rmdir(self->nft.dir, "b"));
+	EXPECT_EQ(6, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load(xt, self->nft.fd, 0, 10));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
 }
 
 struct xt_user {
@@ -1048,11 +1039,11 @@ static int be_xt_user(void *arg)
 /* In a namespace of one's own, which goes. */
 TEST_F(xt, user)
 {
-	struct xt_user u = { self->dir, variant->xt };
+	struct xt_user u = { self->nft.dir, variant->xt };
 
-	ASSERT_EQ(0, bc_write(self->dir, limit, "7"));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "7"));
 	EXPECT_EQ(7, bc_in_child(be_xt_user, &u));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
 }
 
 /*
@@ -1122,27 +1113,27 @@ TEST_F(bc, ebtables)
 	fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (bc_get(BC_ROOT, held) == -ENOENT || ebt_replace(fd, 0))
 		SKIP(return, "no numiptent, or no ebtables, in this kernel");
-	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 0));
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	ASSERT_EQ(0, bc_write(self->dir, limit, "6"));
+	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 0));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "6"));
 	/* The first rule takes a reference to the table's module: it is given back. */
-	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->dir, fd, 7));
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 5));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->dir, fd, 7));
-	EXPECT_EQ(5, bc_get(self->dir, held));
-	EXPECT_EQ(2, bc_get(self->dir, failcnt));
-	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 6));
-	EXPECT_EQ(6, bc_get(self->dir, held));
-	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 2));
-	EXPECT_EQ(2, bc_get(self->dir, held));
+	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->nft.dir, fd, 7));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 5));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->nft.dir, fd, 7));
+	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(2, bc_get(self->nft.dir, failcnt));
+	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 6));
+	EXPECT_EQ(6, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 2));
+	EXPECT_EQ(2, bc_get(self->nft.dir, held));
 	EXPECT_EQ(0, ebt_replace(fd, 3));
-	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 3));
-	EXPECT_EQ(3, bc_get(self->dir, held));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 3));
+	EXPECT_EQ(3, bc_get(self->nft.dir, held));
 	EXPECT_EQ(0, ebt_replace(fd, 0));
-	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, bc_get(self->nft.dir, held));
 	close(fd);
 }
 

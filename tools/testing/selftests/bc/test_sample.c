@@ -2,9 +2,7 @@
 /*
  * The example in samples/bc/: a resource of one's own.
  */
-#include "bc_util.h"
-
-#define TICKETS "/dev/bc_tickets"
+#include "bc_tickets.h"
 
 static const char *unavailable(void)
 {
@@ -15,33 +13,16 @@ static const char *unavailable(void)
 	return why;
 }
 
-/* How many tickets one gets, at most 20. */
-static int take(void *arg)
-{
-	const char *dir = arg;
-	int n = 0;
-
-	if (bc_write(dir, "tasks", "0"))
-		return 100;
-	while (n < 20 && open(TICKETS, O_RDONLY) >= 0)
-		n++;
-	if (n < 20 && errno != ENOSPC)
-		return 101;
-	if (bc_get(dir, "numtickets/held") != n)
-		return 102;
-	return n;
-}
-
 TEST_F(bc, tickets)
 {
 	int fd;
 
 	if (unavailable())
 		SKIP(return, "%s", unavailable());
-	EXPECT_EQ(20, bc_in_child(take, self->dir));
+	EXPECT_EQ(20, bc_in_child(take_tickets, self->dir));
 	EXPECT_EQ(0, bc_settle(self->dir, "numtickets/held", 0));
 	ASSERT_EQ(0, bc_write(self->dir, "numtickets/limit", "3"));
-	EXPECT_EQ(3, bc_in_child(take, self->dir));
+	EXPECT_EQ(3, bc_in_child(take_tickets, self->dir));
 	EXPECT_EQ(1, bc_get(self->dir, "numtickets/failcnt"));
 
 	/* Who is in the root is counted there. */
@@ -65,7 +46,7 @@ static int contained(void *arg)
 	snprintf(path, sizeof(path), "%s%s", BC_ROOT, group);
 	if (bc_get(path, "numtickets/limit") != 10)
 		return 103;
-	return take(path);
+	return take_tickets(path);
 }
 
 /* A container starts with room for ten: the controller's post_clone(). */
