@@ -929,20 +929,20 @@ FIXTURE_SETUP(xt)
 	if (bc_get(BC_ROOT, held) == -ENOENT)
 		SKIP(return, "no numiptent in this kernel: CONFIG_NETFILTER");
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
-	self->nft.fd = socket(variant->xt->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	self->fd = socket(variant->xt->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	/* The table that comes with the kernel, replaced by the same one. */
-	if (self->nft.fd < 0 || xt_load(variant->xt, self->nft.fd, 0, 4))
+	if (self->fd < 0 || xt_load(variant->xt, self->fd, 0, 4))
 		SKIP(return, "no such tables in this kernel");
-	ASSERT_EQ(0, bc_set_up(self->nft.dir, sizeof(self->nft.dir)));
+	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
 }
 
 FIXTURE_TEARDOWN(xt)
 {
 	const char *wrong;
 
-	if (!self->nft.dir[0])
+	if (!self->dir[0])
 		return;
-	wrong = bc_tear_down(self->nft.dir);
+	wrong = bc_tear_down(self->dir);
 	EXPECT_EQ(NULL, wrong) {
 		TH_LOG("%s", wrong);
 	}
@@ -953,38 +953,38 @@ TEST_F(xt, replace)
 	const struct xt *xt = variant->xt;
 
 	/* Policies, and the end of the table, are nobody's. */
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 0, 4));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 5, 4));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 0, 4));
+	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 5, 4));
+	EXPECT_EQ(5, bc_get(self->dir, held));
 
 	/* To change rules takes no room, nor does it to have fewer. */
-	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "5"));
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 5, 9));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
-	EXPECT_EQ(-ENOMEM, xt_load_in(self->nft.dir, xt, self->nft.fd, 6, 9));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
-	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
+	ASSERT_EQ(0, bc_write(self->dir, limit, "5"));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 5, 9));
+	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(-ENOMEM, xt_load_in(self->dir, xt, self->fd, 6, 9));
+	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(1, bc_get(self->dir, failcnt));
 	/* It is still the old one, as it wants its counters. */
-	EXPECT_EQ(-EAGAIN, xt_load_in(self->nft.dir, xt, self->nft.fd, 3, 10));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 3, 9));
-	EXPECT_EQ(3, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 5, 7));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
-	EXPECT_EQ(5, bc_get(self->nft.dir, "numiptent/maxheld"));
+	EXPECT_EQ(-EAGAIN, xt_load_in(self->dir, xt, self->fd, 3, 10));
+	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 3, 9));
+	EXPECT_EQ(3, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 5, 7));
+	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(5, bc_get(self->dir, "numiptent/maxheld"));
 
 	/* Whoever replaces it pays for all of it. */
-	EXPECT_EQ(0, xt_load(xt, self->nft.fd, 6, 9));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
-	EXPECT_EQ(-ENOMEM, xt_load_in(self->nft.dir, xt, self->nft.fd, 6, 10));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 4, 10));
-	EXPECT_EQ(4, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load(xt, self->fd, 6, 9));
+	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(-ENOMEM, xt_load_in(self->dir, xt, self->fd, 6, 10));
+	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 4, 10));
+	EXPECT_EQ(4, bc_get(self->dir, held));
 
 	/* A flush. */
-	EXPECT_EQ(0, xt_load_in(self->nft.dir, xt, self->nft.fd, 0, 8));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, xt_load_in(self->dir, xt, self->fd, 0, 8));
+	EXPECT_EQ(0, bc_get(self->dir, held));
 }
 
 TEST_F(xt, two_groups)
@@ -992,25 +992,25 @@ TEST_F(xt, two_groups)
 	const struct xt *xt = variant->xt;
 	char a[96], b[96];
 
-	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "a"));
-	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "b"));
-	bc_path(a, self->nft.dir, "a");
-	bc_path(b, self->nft.dir, "b");
-	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "10"));
-	EXPECT_EQ(0, xt_load_in(a, xt, self->nft.fd, 4, 4));
-	EXPECT_EQ(0, xt_load_in(b, xt, self->nft.fd, 6, 8));
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
+	bc_path(a, self->dir, "a");
+	bc_path(b, self->dir, "b");
+	ASSERT_EQ(0, bc_write(self->dir, limit, "10"));
+	EXPECT_EQ(0, xt_load_in(a, xt, self->fd, 4, 4));
+	EXPECT_EQ(0, xt_load_in(b, xt, self->fd, 6, 8));
 	EXPECT_EQ(0, bc_get(a, held));
 	EXPECT_EQ(6, bc_get(b, held));
-	EXPECT_EQ(6, bc_get(self->nft.dir, held));
+	EXPECT_EQ(6, bc_get(self->dir, held));
 	/* Both tables are there for a moment: no room above. */
-	EXPECT_EQ(-ENOMEM, xt_load_in(a, xt, self->nft.fd, 5, 10));
-	EXPECT_EQ(1, bc_get(self->nft.dir, failcnt));
+	EXPECT_EQ(-ENOMEM, xt_load_in(a, xt, self->fd, 5, 10));
+	EXPECT_EQ(1, bc_get(self->dir, failcnt));
 	EXPECT_EQ(6, bc_get(b, held));
 	/* It outlives the group. */
-	EXPECT_EQ(0, bc_rmdir(self->nft.dir, "b"));
-	EXPECT_EQ(6, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, xt_load(xt, self->nft.fd, 0, 10));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, bc_rmdir(self->dir, "b"));
+	EXPECT_EQ(6, bc_get(self->dir, held));
+	EXPECT_EQ(0, xt_load(xt, self->fd, 0, 10));
+	EXPECT_EQ(0, bc_get(self->dir, held));
 }
 
 struct xt_user {
@@ -1039,11 +1039,11 @@ static int be_xt_user(void *arg)
 /* In a namespace of one's own, which goes. */
 TEST_F(xt, user)
 {
-	struct xt_user u = { self->nft.dir, variant->xt };
+	struct xt_user u = { self->dir, variant->xt };
 
-	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "7"));
+	ASSERT_EQ(0, bc_write(self->dir, limit, "7"));
 	EXPECT_EQ(7, bc_in_child(be_xt_user, &u));
-	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
+	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 }
 
 /*
@@ -1113,27 +1113,27 @@ TEST_F(bc, ebtables)
 	fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	if (bc_get(BC_ROOT, held) == -ENOENT || ebt_replace(fd, 0))
 		SKIP(return, "no numiptent, or no ebtables, in this kernel");
-	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 0));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
-	ASSERT_EQ(0, bc_write(self->nft.dir, limit, "6"));
+	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 0));
+	EXPECT_EQ(0, bc_get(self->dir, held));
+	ASSERT_EQ(0, bc_write(self->dir, limit, "6"));
 	/* The first rule takes a reference to the table's module: it is given back. */
-	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->nft.dir, fd, 7));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 5));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
-	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->nft.dir, fd, 7));
-	EXPECT_EQ(5, bc_get(self->nft.dir, held));
-	EXPECT_EQ(2, bc_get(self->nft.dir, failcnt));
-	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 6));
-	EXPECT_EQ(6, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 2));
-	EXPECT_EQ(2, bc_get(self->nft.dir, held));
+	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->dir, fd, 7));
+	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 5));
+	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(-ENOMEM, ebt_replace_in(self->dir, fd, 7));
+	EXPECT_EQ(5, bc_get(self->dir, held));
+	EXPECT_EQ(2, bc_get(self->dir, failcnt));
+	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 6));
+	EXPECT_EQ(6, bc_get(self->dir, held));
+	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 2));
+	EXPECT_EQ(2, bc_get(self->dir, held));
 	EXPECT_EQ(0, ebt_replace(fd, 3));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
-	EXPECT_EQ(0, ebt_replace_in(self->nft.dir, fd, 3));
-	EXPECT_EQ(3, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, bc_get(self->dir, held));
+	EXPECT_EQ(0, ebt_replace_in(self->dir, fd, 3));
+	EXPECT_EQ(3, bc_get(self->dir, held));
 	EXPECT_EQ(0, ebt_replace(fd, 0));
-	EXPECT_EQ(0, bc_get(self->nft.dir, held));
+	EXPECT_EQ(0, bc_get(self->dir, held));
 	close(fd);
 }
 

@@ -91,7 +91,7 @@ static int start_in(const char *dir, int i)
 
 static void child(char *path, size_t size, const char *dir, const char *name)
 {
-	snprintf(path, size, "%s/%s", dir, name);
+	snprintf(path, size, "%.60s/%s", dir, name);
 }
 
 FIXTURE_SETUP(phys)
