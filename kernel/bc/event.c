@@ -286,6 +286,7 @@ void bc_event_oom(struct bc_css *css, struct bc_css *top, struct task_struct *vi
 	struct task_struct *t = find_lock_task_mm(victim);
 
 	if (t) {
+		__acquire(&t->alloc_lock);
 		event.amount = get_mm_counter(t->mm, MM_ANONPAGES);
 		task_unlock(t);
 	}

@@ -159,13 +159,14 @@ void bc_physpages_add_mm(struct bc_css *css, struct mm_struct *mm)
 {
 	struct phys_css *p = to_phys_css(css), *up;
 
-	guard(spinlock)(&p->tree->tree_lock);
-	/* It is the last one's turn. */
-	list_add_tail(&mm->bc.reclaim, &p->mms);
-	for (; p; p = up) {
-		up = p->parent;
-		if (!p->nr_mms++ && up)
-			list_add_tail(&p->node, &up->children);
+	scoped_guard(spinlock, &p->tree->tree_lock) {
+		/* It is the last one's turn. */
+		list_add_tail(&mm->bc.reclaim, &p->mms);
+		for (; p; p = up) {
+			up = p->parent;
+			if (!p->nr_mms++ && up)
+				list_add_tail(&p->node, &up->children);
+		}
 	}
 }
 
@@ -180,11 +181,12 @@ void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm)
 {
 	struct phys_css *p = to_phys_css(css);
 
-	guard(spinlock)(&p->tree->tree_lock);
-	list_del_init(&mm->bc.reclaim);
-	for (; p; p = p->parent) {
-		if (!--p->nr_mms && p->parent)
-			list_del_init(&p->node);
+	scoped_guard(spinlock, &p->tree->tree_lock) {
+		list_del_init(&mm->bc.reclaim);
+		for (; p; p = p->parent) {
+			if (!--p->nr_mms && p->parent)
+				list_del_init(&p->node);
+		}
 	}
 }
 
@@ -192,27 +194,33 @@ void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm)
 static struct mm_struct *next_mm(struct phys_css *top)
 {
 	struct phys_css *p = top;
-	struct mm_struct *mm;
+	struct mm_struct *mm = NULL;
 
-	guard(spinlock_irq)(&top->tree->tree_lock);
-	while (!list_empty(&p->children) && (list_empty(&p->mms) || p->turn)) {
-		p->turn = false;
-		p = list_first_entry(&p->children, struct phys_css, node);
-		list_move_tail(&p->node, &p->parent->children);
+	scoped_guard(spinlock_irq, &top->tree->tree_lock) {
+		while (!list_empty(&p->children) && (list_empty(&p->mms) || p->turn)) {
+			p->turn = false;
+			p = list_first_entry(&p->children, struct phys_css, node);
+			list_move_tail(&p->node, &p->parent->children);
+		}
+		p->turn = true;
+		mm = list_first_entry_or_null(&p->mms, struct mm_struct, bc.reclaim);
+		if (!mm)
+			break;
+		list_move_tail(&mm->bc.reclaim, &p->mms);
+		/* It is on its way out of the list if it has no users. */
+		if (!mmget_not_zero(mm))
+			mm = NULL;
 	}
-	p->turn = true;
-	mm = list_first_entry_or_null(&p->mms, struct mm_struct, bc.reclaim);
-	if (!mm)
-		return NULL;
-	list_move_tail(&mm->bc.reclaim, &p->mms);
-	/* It is on its way out of the list if it has no users. */
-	return mmget_not_zero(mm) ? mm : NULL;
+	return mm;
 }
 
 static unsigned long count_mms(struct phys_css *top)
 {
-	guard(spinlock_irq)(&top->tree->tree_lock);
-	return top->nr_mms;
+	unsigned long nr = 0;
+
+	scoped_guard(spinlock_irq, &top->tree->tree_lock)
+		nr = top->nr_mms;
+	return nr;
 }
 
 /*
@@ -434,6 +442,7 @@ static bool scan_huge(pmd_t *pmd, unsigned long addr, struct mm_walk *walk)
 
 	if (!ptl)
 		return false;
+	__acquire(ptl);
 	if (pmd_present(*pmd) && !is_huge_zero_pmd(*pmd)) {
 		folio = pmd_folio(*pmd);
 		if (look(s, folio) &&
@@ -711,6 +720,7 @@ static struct bc_css *process_css(struct task_struct *p)
 		return READ_ONCE(p->signal->oom_mm->bc.charge[BC_MM_ANON].css);
 	t = find_lock_task_mm(p);
 	if (t) {
+		__acquire(&t->alloc_lock);
 		css = READ_ONCE(t->mm->bc.charge[BC_MM_ANON].css);
 		task_unlock(t);
 	}

@@ -59,15 +59,17 @@ static int swap_on(void)
 	return swapon(disk, 0) ? -errno : 0;
 }
 
-/* For a test that cannot do without. */
-#define SWAP_ON() do {							\
-	int err = swap_on();						\
-									\
-	if (err == -ENOSYS || err == -ENXIO)				\
-		SKIP(return, "no swap, or no RAM disk");		\
-	ASSERT_EQ(0, err);						\
-	self->swap = true;						\
-} while (0)
+/* For a test that cannot do without, which returns if it is false. */
+static bool need_swap(struct __test_metadata *_metadata, bool *swap)
+{
+	int err = access("/proc/swaps", F_OK) ? -ENXIO : swap_on();
+
+	if (err == -ENXIO)
+		SKIP(return false, "no swap, or no RAM disk");
+	EXPECT_EQ(0, err);
+	*swap = !err;
+	return *swap;
+}
 
 /* So that the pages that it has to copy are not in our way. */
 static void warm_up(int i)
@@ -339,7 +341,8 @@ TEST_F_TIMEOUT(phys, locked, 120)
 {
 	long p = map_filled(0, 100);
 
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	EXPECT_EQ(0, bc_call(0, SYS_mlockall, MCL_CURRENT | MCL_FUTURE));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 10));
 	EXPECT_EQ(-EPIPE, map_filled(0, 100));
@@ -352,7 +355,8 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 {
 	long max = bc_get(self->a, held) + 200, p;
 
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
 	p = map_filled(0, 1000);
 	ASSERT_LT(0, p);
@@ -377,7 +381,8 @@ TEST_F_TIMEOUT(phys, reclaim_below, 120)
 {
 	long max, p, q;
 
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	p = map_filled(0, 400);
 	ASSERT_LT(0, p);
 	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
@@ -401,7 +406,8 @@ TEST_F_TIMEOUT(phys, neighbour, 120)
 {
 	long p, q, r;
 
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	ASSERT_EQ(0, start_in(self->b, 1));
 	ASSERT_EQ(0, bc_puppet_start(2));
 	q = map_filled(1, 300);
@@ -460,7 +466,8 @@ TEST_F_TIMEOUT(phys, moved_away, 120)
 	long p = map_filled(0, 300);
 
 	ASSERT_LT(0, p);
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[0].pid));
 	ASSERT_EQ(0, start_in(self->a, 1));
 	/* Its own cannot be had. */
@@ -476,7 +483,8 @@ TEST_F_TIMEOUT(phys, barrier, 120)
 {
 	long max, p;
 
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	max = bc_get(self->a, held) + 100;
 	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", max));
 	p = map_filled(0, 600);
@@ -497,7 +505,8 @@ TEST_F_TIMEOUT(phys, on_demand, 60)
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "10"));
 	EXPECT_EQ(-EINVAL, bc_write(self->a, "physpages/reclaim", "x"));
 	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "physpages/reclaim", "10"));
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "40"));
 	EXPECT_GE(val - 40, bc_get(self->a, held));
 	EXPECT_LE(val - 110, bc_get(self->a, held));
@@ -516,7 +525,8 @@ TEST_F_TIMEOUT(phys, system_call, 60)
 {
 	long max, p;
 
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	max = bc_get(self->a, held) + 50;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
 	p = bc_puppet_map(0, 0, 200, BC_RW, MAP_PRIVATE | MAP_POPULATE);
@@ -591,7 +601,8 @@ TEST_F_TIMEOUT(phys, huge, 120)
 	EXPECT_EQ(base + (long)HUGE_PAGES, bc_get(self->a, held));
 	/* In parts: what is left is small, and what is freed is given back. */
 	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, HUGE_PAGES));
-	SWAP_ON();
+	if (!need_swap(_metadata, &self->swap))
+		return;
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 100 * BC_PAGE));
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "1G"));
 	EXPECT_GE(base + 20, bc_get(self->a, held));
