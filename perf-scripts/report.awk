@@ -1,49 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-# perf-scripts/report runs this over build/bench/raw: the report goes to stdout, the
-# long forms to files in the folder "out". Status: 1 if two runs differ, 3 if a target
-# is missed.
-
-function comma(n,  s, sign)
-{
-	sign = n < 0 ? "-" : ""
-	n = int((n < 0 ? -n : n) + 0.5)
-	for (; n >= 1000; n = int(n / 1000))
-		s = sprintf(",%03d%s", n % 1000, s)
-	return sign n s
-}
-
-function signed(n)
-{
-	return (n < 0 ? "" : "+") comma(n)
-}
-
-# A figure with a digit more, where one is needed.
-function figure(n)
-{
-	return n == int(n) ? comma(n) : sprintf("%.1f", n)
-}
+# perf-scripts/report runs this, with table.awk, over build/bench/raw: the report goes to
+# stdout, the long forms to files in the folder "out". Status: 1 if two runs differ, 3 if
+# a target is missed.
 
 function has(s)
 {
 	return (s, "null") in cost
-}
-
-function row(a, n,  i, line)
-{
-	line = "|"
-	for (i = 1; i <= n; i++)
-		line = line " " a[i] " |"
-	print line
-}
-
-function header(text, right,  a, i, n, rule)
-{
-	n = split(text, a, "|")
-	print ""
-	row(a, n)
-	for (i = 1; i <= n; i++)
-		rule = rule (i > right ? " ---: |" : " --- |")
-	print "|" rule
 }
 
 # What is added to nobc, in those of these situations that were measured.
@@ -117,21 +79,6 @@ function absolutes(list,  i, j, k, n, col, a, text, any)
 function added(s, p)
 {
 	return cost[s, p] - cost["nobc", p]
-}
-
-# A line of the targets: value is to be at most bound.
-function target(what, value, bound,  a, met)
-{
-	met = value <= bound
-	missed += !met
-	ntargets++
-	a[1] = what
-	a[2] = figure(value)
-	a[3] = figure(bound)
-	a[4] = met ? "met" : "**missed**"
-	row(a, 4)
-	gsub(/,/, "", what)
-	print what "," value "," bound "," (met ? "met" : "missed") >(out "/targets.csv")
 }
 
 function needs(list,  i, n, a)
