@@ -8,7 +8,7 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more model bench stress stress-ng profiles kernel vm initramfs check tree refresh apply packages clean
+.PHONY: help demo test test-more model bench thrash stress stress-ng profiles kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
@@ -18,6 +18,8 @@ help:
 	@echo 'make model     the counters under weak memory ordering, all that can happen: Spin'
 	@echo 'make bench     what it costs, in instructions: build/bench/report.md, tables and plots'
 	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
+	@echo 'make thrash    groups that need more memory than they may have, beside cgroups'
+	@echo "               THRASH='...' are arguments of perf-scripts/thrash, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
 	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
 	@echo "make profiles  what Debian's sshd, nginx, postgres and so on take; bcctl's profiles on them"
@@ -36,7 +38,7 @@ help:
 	@echo 'make clean     remove build/; the compiler cache (ccache) stays'
 	@echo
 	@echo 'Variables:'
-	@echo '  VARIANT=default|debug|nobc   which kernel; see lab/config/'
+	@echo '  VARIANT=default|debug|nobc|thrash   which kernel; see lab/config/'
 	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
 	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
 	@echo '  LAB=1                        deterministic guest: an instruction is a nanosecond'
@@ -92,6 +94,9 @@ check: kernel
 
 bench:
 	@perf-scripts/bench $(BENCH)
+
+thrash:
+	@perf-scripts/thrash $(THRASH)
 
 refresh:
 	@lab/tree refresh

@@ -19,8 +19,8 @@
  * Prints "PATH INSTRUCTIONS" for each path, or for those that are named: the median
  * of 201 rounds. list is for one of 10,000 ids, walk for one that is not listed, and
  * move for one of 1,000 threads, all the minimum of a few rounds. With -n, runs each
- * TIMES more times, for a profiler, but these three; with -m, between two calls of
- * getsid(2), by which that finds them, each round of these three as well. Groups
+ * TIMES more times, for a profiler, but these three and exit; with -m, between two calls
+ * of getsid(2), by which that finds them, each round of these four as well. Groups
  * (bench-*) stay when it ends.
  */
 #define _GNU_SOURCE
@@ -28,6 +28,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -56,6 +58,10 @@
 #define MEMBERS 10000
 #define THREADS 1000
 #define PAGE 4096
+/* Of a process that exits. */
+#define EXIT_PAGES 64
+/* What fits into one packet. */
+#define UDP_MAX 65507
 
 static void die(const char *what)
 {
@@ -88,6 +94,19 @@ static void put(const char *dir, const char *name, const char *text)
 	if (write(fd, text, strlen(text)) < 0)
 		die(path);
 	close(fd);
+}
+
+static int compare(const void *a, const void *b)
+{
+	long x = *(const long *)a, y = *(const long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static long median(long *cost)
+{
+	qsort(cost, ROUNDS, sizeof(cost[0]), compare);
+	return cost[ROUNDS / 2];
 }
 
 /* Where a profiler is to begin and to end. */
@@ -198,7 +217,7 @@ static void path_watch(void)
 static char *region;
 
 /* At a place whose page table stays: its pages come from another path. */
-static void touch(size_t pages)
+static char *fill(size_t pages)
 {
 	size_t i, len = pages * PAGE;
 	char *p = mmap(region + 16 * PAGE, len, PROT_READ | PROT_WRITE,
@@ -208,7 +227,12 @@ static void touch(size_t pages)
 		die("mmap");
 	for (i = 0; i < len; i += PAGE)
 		p[i] = 1;
-	munmap(p, len);
+	return p;
+}
+
+static void touch(size_t pages)
+{
+	munmap(fill(pages), pages * PAGE);
 }
 
 static void path_mmap1(void)
@@ -219,6 +243,12 @@ static void path_mmap1(void)
 static void path_mmap16(void)
 {
 	touch(16);
+}
+
+/* More than a CPU keeps credit for. */
+static void path_mmap256(void)
+{
+	touch(256);
 }
 
 static void path_brk(void)
@@ -282,14 +312,163 @@ static void path_fcntl(void)
 	check(fcntl(file, F_SETLK, &fl), "F_SETLK");
 }
 
-static int pair[2];
+/*
+ * Messages. Sockets belong to the group that makes them, so the first call does, and the
+ * pair stays.
+ */
+struct pair {
+	int made, fd[2];
+};
 
+static int bound(int type)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	int fd = check(socket(AF_INET, type, 0), "socket");
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check(bind(fd, (void *)&addr, sizeof(addr)), "bind to lo");
+	return fd;
+}
+
+static void connect_to(int fd, int to)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+
+	check(getsockname(to, (void *)&addr, &len), "getsockname");
+	check(connect(fd, (void *)&addr, len), "connect on lo");
+}
+
+static void make_udp(int *fd)
+{
+	fd[0] = bound(SOCK_DGRAM);
+	fd[1] = bound(SOCK_DGRAM);
+	connect_to(fd[0], fd[1]);
+	connect_to(fd[1], fd[0]);
+}
+
+static void make_tcp(int *fd)
+{
+	int i, one = 1, listener = bound(SOCK_STREAM);
+
+	check(listen(listener, 1), "listen");
+	fd[0] = bound(SOCK_STREAM);
+	connect_to(fd[0], listener);
+	fd[1] = check(accept(listener, NULL, NULL), "accept");
+	close(listener);
+	for (i = 0; i < 2; i++)
+		check(setsockopt(fd[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)),
+		      "TCP_NODELAY");
+}
+
+static int *pair_of(int domain, int type)
+{
+	static struct pair pairs[2][2];
+	struct pair *p = &pairs[domain == AF_INET][type == SOCK_DGRAM];
+
+	if (p->made)
+		return p->fd;
+	if (domain == AF_UNIX)
+		check(socketpair(AF_UNIX, type, 0, p->fd), "socketpair");
+	else if (type == SOCK_DGRAM)
+		make_udp(p->fd);
+	else
+		make_tcp(p->fd);
+	p->made = 1;
+	return p->fd;
+}
+
+/* All of it is queued before somebody reads. */
+static void pass(int from, int to, size_t len)
+{
+	static char buf[65536];
+	ssize_t n, got;
+
+	n = write(from, buf, len);
+	if (n != (ssize_t)len)
+		die("message: write");
+	for (got = 0; got < (ssize_t)len; got += n) {
+		n = read(to, buf, len - got);
+		if (n <= 0)
+			die("message: read");
+	}
+}
+
+/* There and back, so that what TCP acknowledges goes along with the next one. */
+static void ping_pong(int domain, int type, size_t len)
+{
+	int *fd = pair_of(domain, type);
+
+	pass(fd[0], fd[1], len);
+	pass(fd[1], fd[0], len);
+}
+
+/* One way. */
 static void path_dgram(void)
 {
-	char c = 0;
+	int *fd = pair_of(AF_UNIX, SOCK_DGRAM);
 
-	if (write(pair[0], &c, 1) != 1 || read(pair[1], &c, 1) != 1)
-		die("datagram");
+	pass(fd[0], fd[1], 1);
+}
+
+static void path_dgram1(void)
+{
+	ping_pong(AF_UNIX, SOCK_DGRAM, 1);
+}
+
+static void path_dgram1k(void)
+{
+	ping_pong(AF_UNIX, SOCK_DGRAM, 1024);
+}
+
+static void path_dgram64k(void)
+{
+	ping_pong(AF_UNIX, SOCK_DGRAM, 65536);
+}
+
+static void path_stream1(void)
+{
+	ping_pong(AF_UNIX, SOCK_STREAM, 1);
+}
+
+static void path_stream1k(void)
+{
+	ping_pong(AF_UNIX, SOCK_STREAM, 1024);
+}
+
+static void path_stream64k(void)
+{
+	ping_pong(AF_UNIX, SOCK_STREAM, 65536);
+}
+
+static void path_udp1(void)
+{
+	ping_pong(AF_INET, SOCK_DGRAM, 1);
+}
+
+static void path_udp1k(void)
+{
+	ping_pong(AF_INET, SOCK_DGRAM, 1024);
+}
+
+static void path_udp64k(void)
+{
+	ping_pong(AF_INET, SOCK_DGRAM, UDP_MAX);
+}
+
+static void path_tcp1(void)
+{
+	ping_pong(AF_INET, SOCK_STREAM, 1);
+}
+
+static void path_tcp1k(void)
+{
+	ping_pong(AF_INET, SOCK_STREAM, 1024);
+}
+
+static void path_tcp64k(void)
+{
+	ping_pong(AF_INET, SOCK_STREAM, 65536);
 }
 
 static sigset_t rt;
@@ -329,12 +508,43 @@ static void path_key(void)
 	syscall(SYS_keyctl, 9 /* unlink */, key, -2, 0, 0);
 }
 
+/* The end of a process that has pages of its own, up to when it is reaped. */
+static long exit_process(void)
+{
+	long cost[ROUNDS];
+	int i, ready[2];
+	pid_t pid;
+	char c;
+
+	check(pipe(ready), "pipe");
+	for (i = 0; i < ROUNDS; i++) {
+		pid = check(fork(), "fork");
+		if (!pid) {
+			c = fill(EXIT_PAGES)[0];
+			if (write(ready[1], &c, 1) != 1)
+				die("pipe");
+			for (;;)
+				pause();
+		}
+		if (read(ready[0], &c, 1) != 1)
+			die("pipe");
+		mark();
+		cost[i] = now();
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		cost[i] = now() - cost[i];
+		mark();
+	}
+	close(ready[0]);
+	close(ready[1]);
+	return median(cost);
+}
+
 /* What paths need, the same in all situations. */
 static void prepare(void)
 {
 	instance = inotify_init();
 	file = check(open("/tmp/bench", O_RDWR | O_CREAT, 0600), "/tmp/bench");
-	check(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), "socketpair");
 	queue = check(msgget(IPC_PRIVATE, 0600), "msgget");
 	sigemptyset(&rt);
 	sigaddset(&rt, SIGRTMIN);
@@ -520,6 +730,7 @@ static const struct {
 } paths[] = {
 	{ .name = "null", .fn = path_null, .times = 200 },
 	{ .name = "fork", .fn = path_fork, .times = 5 },
+	{ .name = "exit", .one = exit_process },
 	{ .name = "exec", .fn = path_exec, .times = 5 },
 	{ .name = "pthread", .fn = path_pthread, .times = 20 },
 	{ .name = "open", .fn = path_open, .times = 100 },
@@ -532,6 +743,7 @@ static const struct {
 	{ .name = "watch", .fn = path_watch, .times = 20 },
 	{ .name = "mmap1", .fn = path_mmap1, .times = 20 },
 	{ .name = "mmap16", .fn = path_mmap16, .times = 5 },
+	{ .name = "mmap256", .fn = path_mmap256, .times = 1 },
 	{ .name = "brk", .fn = path_brk, .times = 20 },
 	{ .name = "mprotect", .fn = path_mprotect, .times = 20 },
 	{ .name = "mlock", .fn = path_mlock, .times = 20 },
@@ -539,6 +751,18 @@ static const struct {
 	{ .name = "memfd", .fn = path_memfd, .times = 20 },
 	{ .name = "fcntl", .fn = path_fcntl, .times = 100 },
 	{ .name = "dgram", .fn = path_dgram, .times = 100 },
+	{ .name = "dgram1", .fn = path_dgram1, .times = 50 },
+	{ .name = "dgram1k", .fn = path_dgram1k, .times = 50 },
+	{ .name = "dgram64k", .fn = path_dgram64k, .times = 5 },
+	{ .name = "stream1", .fn = path_stream1, .times = 50 },
+	{ .name = "stream1k", .fn = path_stream1k, .times = 50 },
+	{ .name = "stream64k", .fn = path_stream64k, .times = 5 },
+	{ .name = "udp1", .fn = path_udp1, .times = 50 },
+	{ .name = "udp1k", .fn = path_udp1k, .times = 50 },
+	{ .name = "udp64k", .fn = path_udp64k, .times = 5 },
+	{ .name = "tcp1", .fn = path_tcp1, .times = 50 },
+	{ .name = "tcp1k", .fn = path_tcp1k, .times = 50 },
+	{ .name = "tcp64k", .fn = path_tcp64k, .times = 5 },
 	{ .name = "signal", .fn = path_signal, .times = 100 },
 	{ .name = "msg", .fn = path_msg, .times = 100 },
 	{ .name = "pty", .fn = path_pty, .times = 10 },
@@ -550,13 +774,6 @@ static const struct {
 	{ .name = "walk", .needs = PATIENCE, .one = walk_pid },
 	{ .name = "move", .needs = PATIENCE, .one = move_thread },
 };
-
-static int compare(const void *a, const void *b)
-{
-	long x = *(const long *)a, y = *(const long *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 /*
  * The median of several rounds: timer ticks, and the RCU callbacks that come with
@@ -574,15 +791,17 @@ static long measure(void (*fn)(void), int times)
 			fn();
 		cost[i] = (now() - start) / times;
 	}
-	qsort(cost, ROUNDS, sizeof(cost[0]), compare);
-	return cost[ROUNDS / 2];
+	return median(cost);
 }
 
 /*
  * The situations
  */
 
-/* High enough that nothing is refused, and low enough to be looked at. */
+/*
+ * High enough that nothing is refused, and low enough to be looked at; of all that this
+ * kernel counts: pages and buffers of sockets, too, if it has them.
+ */
 static void set_limits(const char *dir)
 {
 	char name[300], path[PATH_MAX];

@@ -10,7 +10,8 @@ cgroup=/sys/fs/cgroup
 mine="$cgroup/bench-level $cgroup/bench-here $cgroup/bench-there $cgroup/bench-probe"
 all_situations="none root group limited limited4 limited16 hier2 hier3 pids pids+memory all all4 both"
 all_paths="null fork exec pthread open pipe unix udp tcp epoll inotify watch mmap1 mmap16
-	brk mprotect mlock shm memfd fcntl dgram signal msg pty key attach mkdir held"
+	mmap256 brk mprotect mlock shm memfd fcntl dgram dgram1 dgram1k dgram64k stream1 stream1k
+	stream64k udp1 udp1k udp64k tcp1 tcp1k tcp64k signal msg pty key attach mkdir held"
 
 usage()
 {
