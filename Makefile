@@ -8,7 +8,8 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more model bench thrash stress stress-ng profiles kernel vm initramfs check tree refresh apply packages clean
+.PHONY: help demo test test-more model bench thrash stress stress-ng netapps profiles
+.PHONY: kernel vm initramfs check tree refresh apply packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
@@ -22,6 +23,7 @@ help:
 	@echo "               THRASH='...' are arguments of perf-scripts/thrash, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
 	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
+	@echo "make netapps   Debian's iperf3, nginx, nft and iptables in limited groups"
 	@echo "make profiles  what Debian's sshd, nginx, postgres and so on take; bcctl's profiles on them"
 	@echo "               PROFILES='...' are arguments of lab/profiles, which --help explains"
 	@echo
@@ -64,7 +66,7 @@ vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
 demo profiles: export VARIANT = default
-check stress stress-ng: export VARIANT = debug
+check stress stress-ng netapps: export VARIANT = debug
 stress-ng: SECONDS = 10
 
 demo: kernel initramfs
@@ -85,6 +87,9 @@ stress: kernel initramfs
 
 stress-ng: kernel initramfs
 	@lab/stress-ng $(SECONDS)
+
+netapps: kernel initramfs
+	@lab/netapps
 
 profiles: kernel initramfs
 	@lab/profiles $(PROFILES)

@@ -7,60 +7,14 @@
 #   profiles.sh "SERVICE ..." "PROFILE:SERVICE ..."
 services=$1
 claims=$2
-bc=/sys/kernel/config/bc
-root=/run/debian
 
-# First out of the initramfs, with busybox.
+. /bc/debian.sh
+
 if [ "${INSIDE-}" != 1 ]; then
-	share=$(sed -n 's/^share \/mnt .*/yes/p' /proc/mounts)
-	[ "$share" = yes ] || { echo "profiles.sh: /mnt is not shared" >&2; exit 1; }
-	# A tmpfs would count in shmpages for what is a file on a disk elsewhere, and there
-	# is no block device. Names and pages in a ramfs count as those of a disk do, but
-	# cannot be given back.
-	mkdir -p $root
-	mount -t ramfs none $root || exit 1
-	tar -xf /mnt/rest.tar -C $root || exit 1
-	mkdir -p $root/usr $root/dev $root/bc $root/share $root/ct
-	cp -r /mnt/src $root/srv/src || exit 1
-	# Again, with caches as for a disk. One mount of it is all that there can be.
-	umount /mnt
-	mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose share /mnt || exit 1
-	mount --bind /mnt/usr $root/usr || exit 1
-	mount --bind /bc $root/bc
-	for d in proc dev dev/pts dev/shm sys sys/kernel/config sys/fs/cgroup; do
-		mount --bind /$d $root/$d || exit 1
-	done
-	mount -t tmpfs -o mode=755 none $root/run
-	mount -t tmpfs -o mode=1777 none $root/tmp
-	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/bc INSIDE=1 LC_ALL=C \
-		chroot $root /bin/sh /bc/profiles.sh "$services" "$claims"
+	debian_root && cp -r /mnt/src $root/srv/src || exit 1
+	debian_run "$services" "$claims"
 	exit
 fi
-
-say()
-{
-	echo "# $(cut -d. -f1 /proc/uptime) s: $*"
-}
-
-# within SECONDS COMMAND...: until it succeeds
-within()
-{
-	local n=$1
-	shift
-	while ! "$@" >/dev/null 2>&1; do
-		n=$((n - 1))
-		if [ $n -lt 0 ]; then
-			echo "# in vain: $*"
-			return 1
-		fi
-		sleep 1
-	done
-}
-
-listens()
-{
-	grep -q " [0-9A-F]*:$(printf %04X "$1") 0*:0000 0A " /proc/net/tcp
-}
 
 logged_in()
 {
@@ -97,13 +51,6 @@ logins()
 	return 1
 }
 
-web_load()
-{
-	ab -q -k -c "$1" -t "$2" -n 1000000 -s 120 http://127.0.0.1/ >/tmp/ab 2>&1 || return 1
-	grep -E "^(Complete|Failed|Keep-Alive|Requests per)" /tmp/ab | sed 's/^/#   /'
-	grep -q "^Failed requests: *0$" /tmp/ab && ! grep -q "^Non-2xx" /tmp/ab
-}
-
 # db_load CLIENTS N: each of them has N transactions, however long that takes here.
 db_load()
 {
@@ -124,8 +71,7 @@ run_sshd()
 
 run_nginx()
 {
-	bcctl exec $g -- nginx -g 'daemon off;' >/tmp/nginx.log 2>&1 &
-	within 60 listens 80 && web_load "$1" 20
+	start_nginx $g && web_load "$1" / ab -t 20 -n 1000000
 }
 
 run_postgres()
@@ -185,7 +131,7 @@ run_container()
 	fi
 	nsenter -t "$(pgrep -o -x systemd)" -a -r systemctl --no-legend --plain list-units \
 		--state=running,failed --type=service | awk '{ print "#   " $1, $3, $4 }'
-	logins 22 10 && web_load 200 20 && db_load 10 10
+	logins 22 10 && web_load 200 / ab -t 20 -n 1000000 && db_load 10 10
 }
 
 run_service()
@@ -222,19 +168,6 @@ counters()
 	for r in $resources; do
 		echo "$r $(cat $bc/$g/$r/maxheld) $(cat $bc/$g/$r/failcnt)"
 	done
-}
-
-n=0
-rc=0
-result()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		echo "not ok $n $2"
-		rc=1
-	fi
 }
 
 setup()

@@ -108,6 +108,9 @@ limit		test_sockbuf	bc.tcp_never
 limit		test_sockbuf	bc.tcp_block
 asleep		test_sockbuf	bc.unix_wake
 asleep		test_sockbuf	bc.tcp_wake_other
+limit		test_netneighbour	net.lo.never_reads
+limit		test_netneighbour	net.lo.never_accepts
+limit		test_netneighbour	bc.floods
 "
 
 if [ ! -w $switch ]; then

@@ -4,30 +4,19 @@
  * what is refused and with which error, and, above all, that everything goes on: who waits for
  * room is woken, and transfers complete through limits of any size.
  */
-#include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <linux/if_link.h>
 #include <linux/if_packet.h>
-#include <linux/netlink.h>
-#include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 
 #include "bc_genl.h"
-#include "bc_util.h"
+#include "bc_net.h"
 
 #define GROUPS "/sys/kernel/debug/bc"
 
@@ -43,100 +32,18 @@ static const char *rcv = "tcprcvbuf/held";
 static const char *dgram = "dgramrcvbuf/held";
 static const char *other = "othersockbuf/held";
 
-static char buf[1 << 20];
-
-/* What the test makes while it is in a group is that group's. */
-static int enter(const char *dir)
-{
-	return bc_write(dir, "tasks", "0");
-}
-
-static int leave(void)
-{
-	return enter(BC_ROOT);
-}
-
 static int pair_in(const char *dir, int type, int sv[2])
 {
-	int err = enter(dir);
+	int err = bc_enter(dir);
 
 	if (!err && socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sv))
 		err = -errno;
-	return leave() ?: err;
-}
-
-static bool ready(int fd, int events, int ms)
-{
-	struct pollfd pfd = { .fd = fd, .events = events };
-
-	return poll(&pfd, 1, ms) == 1 && (pfd.revents & events);
+	return bc_leave() ?: err;
 }
 
 static int nonblock(int fd, bool on)
 {
 	return fcntl(fd, F_SETFL, on ? O_NONBLOCK : 0);
-}
-
-static int send_errno(int fd, size_t len, int flags)
-{
-	return send(fd, buf, len, flags | MSG_NOSIGNAL) == (ssize_t)len ? 0 : errno;
-}
-
-/* Send messages until it fails. Returns how many; the error is in errno. */
-static int fill(int fd, size_t len)
-{
-	int n = 0;
-
-	while (send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-		n++;
-	return n;
-}
-
-/* The same until the other end's window is closed, and what is left waits. */
-static int fill_up(int fd, size_t len)
-{
-	int n = 0, more, idle = 0;
-
-	while (idle < 4) {
-		more = fill(fd, len);
-		idle = more ? 0 : idle + 1;
-		n += more;
-		usleep(60000);
-	}
-	return n;
-}
-
-static int drain(int fd)
-{
-	int n = 0;
-
-	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		n++;
-	return n;
-}
-
-/* Wait until @file is at least @min. */
-static long at_least(const char *dir, const char *file, long min)
-{
-	long val;
-	int i;
-
-	for (i = 0; i < 500; i++) {
-		val = bc_get(dir, file);
-		if (val >= min || val < 0)
-			break;
-		usleep(20000);
-	}
-	return val;
-}
-
-/* A file in a group below ours, or in one beside it. */
-static const char *path_to(const char *dir, const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
 }
 
 /*
@@ -151,16 +58,16 @@ static void unix_kind(struct __test_metadata *_metadata, const char *dir, int ty
 	ASSERT_EQ(0, pair_in(dir, type, sv));
 	before = bc_get(dir, other);
 	EXPECT_EQ(0, before);
-	ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
+	ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	one = bc_get(dir, other);
 	EXPECT_LT(1000, one);
 	EXPECT_GT(4096, one);
 	for (i = 0; i < 9; i++)
-		ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
+		ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	EXPECT_EQ(10 * one, bc_get(dir, other));
 	/* The sender pays. Nobody is charged for what waits for the other one. */
 	EXPECT_EQ(0, bc_get(dir, dgram));
-	ASSERT_EQ(1000, recv(sv[1], buf, 1000, 0));
+	ASSERT_EQ(1000, recv(sv[1], bc_buf, 1000, 0));
 	EXPECT_EQ(9 * one, bc_settle(dir, other, 9 * one));
 
 	/* It stays so when the sender has gone. */
@@ -168,13 +75,13 @@ static void unix_kind(struct __test_metadata *_metadata, const char *dir, int ty
 	usleep(50000);
 	EXPECT_EQ(9 * one, bc_get(dir, other));
 	for (i = 0; i < 9; i++)
-		EXPECT_EQ(1000, recv(sv[1], buf, 1000, 0));
+		EXPECT_EQ(1000, recv(sv[1], bc_buf, 1000, 0));
 	EXPECT_EQ(0, bc_settle(dir, other, 0));
 	close(sv[1]);
 
 	/* What nobody has read goes with the reader. */
 	ASSERT_EQ(0, pair_in(dir, type, sv));
-	EXPECT_LT(0, fill(sv[0], 5000));
+	EXPECT_LT(0, bc_fill(sv[0], 5000));
 	EXPECT_LT(0, bc_get(dir, other));
 	close(sv[1]);
 	close(sv[0]);
@@ -203,17 +110,17 @@ TEST_F(bc, unix_large)
 	ssize_t n;
 
 	ASSERT_EQ(0, pair_in(self->dir, SOCK_STREAM, sv));
-	n = send(sv[0], buf, 150000, MSG_DONTWAIT);
+	n = send(sv[0], bc_buf, 150000, MSG_DONTWAIT);
 	ASSERT_LT(0, n);
 	EXPECT_LE(n, bc_get(self->dir, other));
-	EXPECT_LT(0, drain(sv[1]));
+	EXPECT_LT(0, bc_drain(sv[1]));
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 
 	ASSERT_EQ(0, pipe(p));
-	ASSERT_EQ(20000, write(p[1], buf, 20000));
+	ASSERT_EQ(20000, write(p[1], bc_buf, 20000));
 	ASSERT_EQ(20000, splice(p[0], NULL, sv[0], NULL, 20000, 0));
 	EXPECT_LE(20000, bc_get(self->dir, other));
-	EXPECT_LT(0, drain(sv[1]));
+	EXPECT_LT(0, bc_drain(sv[1]));
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 	close(p[0]);
 	close(p[1]);
@@ -228,32 +135,32 @@ TEST_F(bc, unix_refuse)
 	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, sv));
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "10000"));
 	/* More than there will ever be room for: nothing to wait for. */
-	EXPECT_EQ(ENOBUFS, send_errno(sv[0], 20000, MSG_DONTWAIT));
-	EXPECT_TRUE(ready(sv[0], POLLOUT, 0));
-	n = fill(sv[0], 1000);
+	EXPECT_EQ(ENOBUFS, bc_send(sv[0], 20000, MSG_DONTWAIT));
+	EXPECT_TRUE(bc_ready(sv[0], POLLOUT, 0));
+	n = bc_fill(sv[0], 1000);
 	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_LT(2, n);
 	EXPECT_GE(10000, bc_get(self->dir, other));
 	EXPECT_GE(10000, bc_get(self->dir, "othersockbuf/maxheld"));
 	EXPECT_EQ(2, bc_get(self->dir, "othersockbuf/failcnt"));
 	/* Who asks does not have to try. */
-	EXPECT_FALSE(ready(sv[0], POLLOUT, 300));
+	EXPECT_FALSE(bc_ready(sv[0], POLLOUT, 300));
 	EXPECT_EQ(2, bc_get(self->dir, "othersockbuf/failcnt"));
 	/* Nobody waits where the program has not said that it could. */
-	EXPECT_EQ(ENOBUFS, send_errno(sv[0], 1000, 0));
+	EXPECT_EQ(ENOBUFS, bc_send(sv[0], 1000, 0));
 	EXPECT_EQ(3, bc_get(self->dir, "othersockbuf/failcnt"));
 
-	ASSERT_EQ(1000, recv(sv[1], buf, 1000, 0));
-	EXPECT_TRUE(ready(sv[0], POLLOUT, 10000));
-	EXPECT_EQ(0, send_errno(sv[0], 1000, MSG_DONTWAIT));
-	EXPECT_EQ(EAGAIN, send_errno(sv[0], 1000, MSG_DONTWAIT));
-	EXPECT_FALSE(ready(sv[0], POLLOUT, 0));
+	ASSERT_EQ(1000, recv(sv[1], bc_buf, 1000, 0));
+	EXPECT_TRUE(bc_ready(sv[0], POLLOUT, 10000));
+	EXPECT_EQ(0, bc_send(sv[0], 1000, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, bc_send(sv[0], 1000, MSG_DONTWAIT));
+	EXPECT_FALSE(bc_ready(sv[0], POLLOUT, 0));
 
 	/* A limit that is raised is room, too. */
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "12000"));
-	EXPECT_TRUE(ready(sv[0], POLLOUT, 10000));
-	EXPECT_EQ(0, send_errno(sv[0], 1000, MSG_DONTWAIT));
-	EXPECT_EQ(n + 1, drain(sv[1]));
+	EXPECT_TRUE(bc_ready(sv[0], POLLOUT, 10000));
+	EXPECT_EQ(0, bc_send(sv[0], 1000, MSG_DONTWAIT));
+	EXPECT_EQ(n + 1, bc_drain(sv[1]));
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 	close(sv[0]);
 	close(sv[1]);
@@ -270,7 +177,7 @@ TEST_F(bc, unix_refuse_above)
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "10000"));
 	ASSERT_EQ(0, bc_write(self->dir, "a/othersockbuf/limit", "50000"));
 	ASSERT_EQ(0, pair_in(leaf, SOCK_DGRAM, sv));
-	EXPECT_LT(2, fill(sv[0], 1000));
+	EXPECT_LT(2, bc_fill(sv[0], 1000));
 	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_GE(10000, bc_get(self->dir, other));
 	EXPECT_EQ(bc_get(self->dir, other), bc_get(leaf, other));
@@ -278,9 +185,9 @@ TEST_F(bc, unix_refuse_above)
 	EXPECT_EQ(0, bc_get(self->dir, "a/othersockbuf/failcnt"));
 	EXPECT_EQ(0, bc_get(leaf, "othersockbuf/failcnt"));
 	/* It waits for the one that has refused. */
-	EXPECT_FALSE(ready(sv[0], POLLOUT, 0));
+	EXPECT_FALSE(bc_ready(sv[0], POLLOUT, 0));
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "max"));
-	EXPECT_TRUE(ready(sv[0], POLLOUT, 10000));
+	EXPECT_TRUE(bc_ready(sv[0], POLLOUT, 10000));
 	close(sv[0]);
 	close(sv[1]);
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
@@ -297,22 +204,22 @@ TEST_F(bc, unix_wake)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "10000"));
-	ASSERT_EQ(0, pair_in(path_to(self->dir, "a"), SOCK_DGRAM, a));
-	ASSERT_EQ(0, pair_in(path_to(self->dir, "b"), SOCK_DGRAM, b));
+	ASSERT_EQ(0, pair_in(bc_path_to(self->dir, "a"), SOCK_DGRAM, a));
+	ASSERT_EQ(0, pair_in(bc_path_to(self->dir, "b"), SOCK_DGRAM, b));
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, b[0], &ev));
 	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 1000));
-	EXPECT_LT(2, fill(a[0], 1000));
-	EXPECT_EQ(EAGAIN, send_errno(b[0], 2000, MSG_DONTWAIT));
+	EXPECT_LT(2, bc_fill(a[0], 1000));
+	EXPECT_EQ(EAGAIN, bc_send(b[0], 2000, MSG_DONTWAIT));
 	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 300));
-	EXPECT_LT(2, drain(a[1]));
+	EXPECT_LT(2, bc_drain(a[1]));
 	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 10000));
-	EXPECT_EQ(0, send_errno(b[0], 2000, MSG_DONTWAIT));
+	EXPECT_EQ(0, bc_send(b[0], 2000, MSG_DONTWAIT));
 	close(ep);
 	close(a[0]);
 	close(a[1]);
 	/* Who goes while it waits is in nobody's way. */
-	EXPECT_LT(0, fill(b[0], 1000));
+	EXPECT_LT(0, bc_fill(b[0], 1000));
 	close(b[0]);
 	close(b[1]);
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
@@ -340,7 +247,7 @@ TEST_F(bc, unix_rights)
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &inner[1], sizeof(int));
 	ASSERT_EQ(1, sendmsg(sv[0], &msg, 0));
-	ASSERT_EQ(0, send_errno(inner[0], 1000, 0));
+	ASSERT_EQ(0, bc_send(inner[0], 1000, 0));
 	close(inner[0]);
 	close(inner[1]);
 	held = bc_get(self->dir, other);
@@ -361,16 +268,16 @@ TEST_F(bc, stay)
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
-	ASSERT_EQ(0, pair_in(path_to(self->dir, "a"), SOCK_DGRAM, sv));
-	ASSERT_EQ(0, enter(path_to(self->dir, "b")));
-	ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
+	ASSERT_EQ(0, pair_in(bc_path_to(self->dir, "a"), SOCK_DGRAM, sv));
+	ASSERT_EQ(0, bc_enter(bc_path_to(self->dir, "b")));
+	ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	one = bc_get(self->dir, "a/othersockbuf/held");
 	EXPECT_LT(1000, one);
 	EXPECT_EQ(0, bc_get(self->dir, "b/othersockbuf/held"));
-	ASSERT_EQ(1000, recv(sv[1], buf, 1000, 0));
+	ASSERT_EQ(1000, recv(sv[1], bc_buf, 1000, 0));
 	EXPECT_EQ(0, bc_settle(self->dir, "a/othersockbuf/held", 0));
 	EXPECT_EQ(0, bc_get(self->dir, "b/othersockbuf/held"));
-	ASSERT_EQ(0, leave());
+	ASSERT_EQ(0, bc_leave());
 	close(sv[0]);
 	close(sv[1]);
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
@@ -392,7 +299,7 @@ static int sockets_of_child(const char *dir, int sv[2], int *u)
 	pid = fork();
 	if (pid == 0) {
 		bc_die_with_parent();
-		if (enter(dir) || socketpair(AF_UNIX, SOCK_DGRAM, 0, made))
+		if (bc_enter(dir) || socketpair(AF_UNIX, SOCK_DGRAM, 0, made))
 			_exit(1);
 		made[2] = socket(AF_INET, SOCK_DGRAM, 0);
 		if (write(p[1], made, sizeof(made)) != sizeof(made))
@@ -426,22 +333,22 @@ TEST_F(bc, outlive)
 	if (before < 0)
 		SKIP(return, "needs CONFIG_BC_SABOTAGE");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
-	ASSERT_EQ(0, sockets_of_child(path_to(self->dir, "a"), sv, &u));
-	ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
+	ASSERT_EQ(0, sockets_of_child(bc_path_to(self->dir, "a"), sv, &u));
+	ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	one = bc_get(self->dir, other);
 	EXPECT_LT(0, one);
 	EXPECT_EQ(0, bc_settle(self->dir, "a/numtasks/held", 0));
 	ASSERT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(one, bc_get(self->dir, other));
-	ASSERT_EQ(1000, recv(sv[1], buf, 1000, 0));
+	ASSERT_EQ(1000, recv(sv[1], bc_buf, 1000, 0));
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 	/* Long after it has held nothing. */
 	usleep(200000);
-	ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
+	ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	EXPECT_EQ(one, bc_get(self->dir, other));
 	EXPECT_EQ(before + 1, bc_get(GROUPS, "groups"));
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "10000"));
-	EXPECT_LT(0, fill(sv[0], 1000));
+	EXPECT_LT(0, bc_fill(sv[0], 1000));
 	EXPECT_EQ(EAGAIN, errno);
 	EXPECT_EQ(1, bc_get(self->dir, "othersockbuf/failcnt"));
 	close(sv[0]);
@@ -465,13 +372,13 @@ TEST(other_hierarchy)
 	snprintf(dir, sizeof(dir), "%s/g", h);
 	ASSERT_EQ(0, bc_write(h, "controllers", "othersockbuf tcpsndbuf"));
 	ASSERT_EQ(0, mkdir(dir, 0755));
-	ASSERT_EQ(0, enter(dir));
+	ASSERT_EQ(0, bc_enter(dir));
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, sv));
-	ASSERT_EQ(0, enter(h));
-	ASSERT_EQ(0, send_errno(sv[0], 1000, 0));
+	ASSERT_EQ(0, bc_enter(h));
+	ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	EXPECT_LT(1000, bc_get(dir, other));
 	EXPECT_EQ(0, rmdir(dir));
-	ASSERT_EQ(1000, recv(sv[1], buf, 1000, 0));
+	ASSERT_EQ(1000, recv(sv[1], bc_buf, 1000, 0));
 	close(sv[0]);
 	close(sv[1]);
 	EXPECT_EQ(0, bc_remove_hierarchy(h));
@@ -481,30 +388,10 @@ TEST(other_hierarchy)
  * Datagrams
  */
 
-static int udp(struct sockaddr_in *addr)
-{
-	socklen_t len = sizeof(*addr);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	*addr = (struct sockaddr_in) {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	if (bind(fd, (void *)addr, len) || getsockname(fd, (void *)addr, &len))
-		return -1;
-	return fd;
-}
-
-static int udp_in(const char *dir, struct sockaddr_in *addr)
-{
-	int fd = enter(dir) ? -1 : udp(addr);
-
-	return leave() ? -1 : fd;
-}
-
 static void shout(int fd, const struct sockaddr_in *to, size_t len, int n)
 {
 	while (n--)
-		sendto(fd, buf, len, MSG_DONTWAIT, (void *)to, sizeof(*to));
+		sendto(fd, bc_buf, len, MSG_DONTWAIT, (void *)to, sizeof(*to));
 }
 
 /* A flood: the one group pays, the other one's goes on. */
@@ -516,25 +403,25 @@ TEST_F(bc, udp_flood)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	ASSERT_EQ(0, bc_write(self->dir, "a/dgramrcvbuf/limit", "40000"));
-	u = udp_in(path_to(self->dir, "a"), &addr);
-	v = udp_in(path_to(self->dir, "b"), &neighbour);
-	s = udp(&mine);
+	u = bc_udp_in(bc_path_to(self->dir, "a"), &addr);
+	v = bc_udp_in(bc_path_to(self->dir, "b"), &neighbour);
+	s = bc_udp(&mine);
 	ASSERT_LE(0, u);
 	ASSERT_LE(0, v);
 	shout(s, &addr, 1000, 1);
-	EXPECT_LT(1000, at_least(self->dir, "a/dgramrcvbuf/held", 1000));
+	EXPECT_LT(1000, bc_at_least(self->dir, "a/dgramrcvbuf/held", 1000));
 	shout(s, &addr, 1000, 200);
 	shout(s, &neighbour, 1000, 20);
 	EXPECT_GE(40000, bc_get(self->dir, "a/dgramrcvbuf/held"));
 	EXPECT_GE(40000, bc_get(self->dir, "a/dgramrcvbuf/maxheld"));
 	EXPECT_LT(100, bc_get(self->dir, "a/dgramrcvbuf/failcnt"));
-	EXPECT_EQ(20, drain(v));
-	EXPECT_LT(1, drain(u));
+	EXPECT_EQ(20, bc_drain(v));
+	EXPECT_LT(1, bc_drain(u));
 	/* Nothing is kept for the next one. */
 	EXPECT_EQ(0, bc_settle(self->dir, dgram, 0));
 	shout(s, &addr, 1000, 1);
-	EXPECT_TRUE(ready(u, POLLIN, 10000));
-	EXPECT_EQ(1, drain(u));
+	EXPECT_TRUE(bc_ready(u, POLLIN, 10000));
+	EXPECT_EQ(1, bc_drain(u));
 	EXPECT_EQ(0, bc_settle(self->dir, dgram, 0));
 	/* And what is left goes with the socket. */
 	shout(s, &addr, 1000, 10);
@@ -551,14 +438,14 @@ TEST_F(bc, udp_flood)
 TEST_F(bc, udp_send)
 {
 	struct sockaddr_in addr, mine;
-	int u = udp(&addr), s, one = 1, size = 1000, i;
+	int u = bc_udp(&addr), s, one = 1, size = 1000, i;
 
-	s = udp_in(self->dir, &mine);
+	s = bc_udp_in(self->dir, &mine);
 	ASSERT_LE(0, s);
 	ASSERT_EQ(0, connect(s, (void *)&addr, sizeof(addr)));
 	for (i = 0; i < 20; i++) {
-		EXPECT_EQ(0, send_errno(s, 1000 * i, 0));
-		drain(u);
+		EXPECT_EQ(0, bc_send(s, 1000 * i, 0));
+		bc_drain(u);
 	}
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 	EXPECT_LT(0, bc_get(self->dir, "othersockbuf/maxheld"));
@@ -566,31 +453,31 @@ TEST_F(bc, udp_send)
 	/* Corked: it waits, and counts. */
 	ASSERT_EQ(0, setsockopt(s, IPPROTO_UDP, UDP_CORK, &one, sizeof(one)));
 	for (i = 0; i < 10; i++)
-		EXPECT_EQ(0, send_errno(s, 3000, 0));
+		EXPECT_EQ(0, bc_send(s, 3000, 0));
 	EXPECT_LE(30000, bc_get(self->dir, other));
 	one = 0;
 	ASSERT_EQ(0, setsockopt(s, IPPROTO_UDP, UDP_CORK, &one, sizeof(one)));
-	EXPECT_EQ(30000, recv(u, buf, sizeof(buf), 0));
+	EXPECT_EQ(30000, recv(u, bc_buf, sizeof(bc_buf), 0));
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 
 	/* In segments, and without copies. */
 	ASSERT_EQ(0, setsockopt(s, IPPROTO_UDP, 103 /* UDP_SEGMENT */, &size, sizeof(size)));
-	EXPECT_EQ(0, send_errno(s, 20000, 0));
-	EXPECT_TRUE(ready(u, POLLIN, 10000));
-	drain(u);
+	EXPECT_EQ(0, bc_send(s, 20000, 0));
+	EXPECT_TRUE(bc_ready(u, POLLIN, 10000));
+	bc_drain(u);
 	size = 0;
 	ASSERT_EQ(0, setsockopt(s, IPPROTO_UDP, 103, &size, sizeof(size)));
 	one = 1;
 	if (!setsockopt(s, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)))
-		EXPECT_EQ(0, send_errno(s, 40000, MSG_ZEROCOPY));
-	EXPECT_TRUE(ready(u, POLLIN, 10000));
-	drain(u);
+		EXPECT_EQ(0, bc_send(s, 40000, MSG_ZEROCOPY));
+	EXPECT_TRUE(bc_ready(u, POLLIN, 10000));
+	bc_drain(u);
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 
 	/* No room at all. */
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "0"));
-	EXPECT_EQ(ENOBUFS, send_errno(s, 100, 0));
-	EXPECT_EQ(ENOBUFS, send_errno(s, 100, MSG_DONTWAIT));
+	EXPECT_EQ(ENOBUFS, bc_send(s, 100, 0));
+	EXPECT_EQ(ENOBUFS, bc_send(s, 100, MSG_DONTWAIT));
 	EXPECT_EQ(2, bc_get(self->dir, "othersockbuf/failcnt"));
 	close(s);
 	close(u);
@@ -602,38 +489,38 @@ TEST_F(bc, raw_and_packet)
 	struct tpacket_stats stats = {};
 	socklen_t len = sizeof(stats);
 	struct sockaddr_in addr, mine;
-	int u = udp(&addr), s = udp(&mine), r, p;
+	int u = bc_udp(&addr), s = bc_udp(&mine), r, p;
 	long held;
 
-	ASSERT_EQ(0, enter(self->dir));
+	ASSERT_EQ(0, bc_enter(self->dir));
 	r = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP);
-	ASSERT_EQ(0, leave());
+	ASSERT_EQ(0, bc_leave());
 	ASSERT_LE(0, r);
 	shout(s, &addr, 1000, 3);
-	EXPECT_LT(3000, at_least(self->dir, dgram, 3000));
-	EXPECT_EQ(3, drain(r));
+	EXPECT_LT(3000, bc_at_least(self->dir, dgram, 3000));
+	EXPECT_EQ(3, bc_drain(r));
 	EXPECT_EQ(0, bc_settle(self->dir, dgram, 0));
 	ASSERT_EQ(0, bc_write(self->dir, "dgramrcvbuf/limit", "10000"));
 	shout(s, &addr, 1000, 30);
-	EXPECT_LT(0, at_least(self->dir, "dgramrcvbuf/failcnt", 1));
+	EXPECT_LT(0, bc_at_least(self->dir, "dgramrcvbuf/failcnt", 1));
 	EXPECT_GE(10000, bc_get(self->dir, dgram));
 	close(r);
 	EXPECT_EQ(0, bc_settle(self->dir, dgram, 0));
 
 	held = bc_get(self->dir, "dgramrcvbuf/failcnt");
-	ASSERT_EQ(0, enter(self->dir));
+	ASSERT_EQ(0, bc_enter(self->dir));
 	p = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-	ASSERT_EQ(0, leave());
+	ASSERT_EQ(0, bc_leave());
 	if (p < 0)
 		SKIP(goto out, "no packet sockets in this kernel");
 	shout(s, &addr, 1000, 3);
-	EXPECT_LT(3000, at_least(self->dir, dgram, 3000));
+	EXPECT_LT(3000, bc_at_least(self->dir, dgram, 3000));
 	shout(s, &addr, 1000, 30);
-	EXPECT_LT(held, at_least(self->dir, "dgramrcvbuf/failcnt", held + 1));
+	EXPECT_LT(held, bc_at_least(self->dir, "dgramrcvbuf/failcnt", held + 1));
 	EXPECT_GE(10000, bc_get(self->dir, dgram));
 	EXPECT_EQ(0, getsockopt(p, SOL_PACKET, PACKET_STATISTICS, &stats, &len));
 	EXPECT_LT(0U, stats.tp_drops);
-	EXPECT_LT(1, drain(p));
+	EXPECT_LT(1, bc_drain(p));
 	EXPECT_EQ(0, bc_settle(self->dir, dgram, 0));
 	close(p);
 out:
@@ -662,12 +549,12 @@ TEST_F(bc, netlink)
 	bool done = false;
 	int n, i;
 
-	ASSERT_EQ(0, enter(self->dir));
+	ASSERT_EQ(0, bc_enter(self->dir));
 	n = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	ASSERT_EQ(0, leave());
+	ASSERT_EQ(0, bc_leave());
 	ASSERT_EQ(0, ask_for_link(n, 0));
 	EXPECT_LT(0, bc_get(self->dir, dgram));
-	EXPECT_EQ(1, drain(n));
+	EXPECT_EQ(1, bc_drain(n));
 	EXPECT_EQ(0, bc_settle(self->dir, dgram, 0));
 
 	/* What is dropped, is told. */
@@ -675,14 +562,14 @@ TEST_F(bc, netlink)
 	ask_for_link(n, 0);
 	EXPECT_EQ(1, bc_get(self->dir, "dgramrcvbuf/failcnt"));
 	EXPECT_EQ(0, bc_get(self->dir, dgram));
-	EXPECT_EQ(-1, recv(n, buf, sizeof(buf), MSG_DONTWAIT));
+	EXPECT_EQ(-1, recv(n, bc_buf, sizeof(bc_buf), MSG_DONTWAIT));
 	EXPECT_EQ(ENOBUFS, errno);
 
 	/* A dump comes in pieces, one of which there may be at a time. */
 	ASSERT_EQ(0, ask_for_link(n, NLM_F_DUMP));
 	for (i = 0; i < 100 && !done; i++) {
-		ssize_t len = recv(n, buf, sizeof(buf), MSG_DONTWAIT);
-		struct nlmsghdr *h = (void *)buf;
+		ssize_t len = recv(n, bc_buf, sizeof(bc_buf), MSG_DONTWAIT);
+		struct nlmsghdr *h = (void *)bc_buf;
 
 		ASSERT_LT(0, len);
 		for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len))
@@ -703,25 +590,25 @@ TEST_F(bc, events_end)
 	long failcnt;
 	int fd, i, sv[2];
 
-	ASSERT_EQ(0, enter(self->dir));
+	ASSERT_EQ(0, bc_enter(self->dir));
 	fd = bc_genl_open();
-	ASSERT_EQ(0, leave());
+	ASSERT_EQ(0, bc_leave());
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, bc_genl_resolve(fd, &genl));
 	ASSERT_EQ(0, bc_genl_join(fd, &genl));
 	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, sv));
 	ASSERT_EQ(0, bc_write(self->dir, "dgramrcvbuf/limit", "0"));
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "0"));
-	EXPECT_EQ(ENOBUFS, send_errno(sv[0], 10, 0));
-	EXPECT_LT(0, at_least(self->dir, "dgramrcvbuf/failcnt", 1));
+	EXPECT_EQ(ENOBUFS, bc_send(sv[0], 10, 0));
+	EXPECT_LT(0, bc_at_least(self->dir, "dgramrcvbuf/failcnt", 1));
 	/* What has failed tells the listener so; it is free again then. */
 	for (i = 0; i < 5; i++) {
-		recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		recv(fd, bc_buf, sizeof(bc_buf), MSG_DONTWAIT);
 		usleep(50000);
 	}
 	failcnt = bc_get(self->dir, "dgramrcvbuf/failcnt");
 	for (i = 0; i < 10; i++) {
-		recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		recv(fd, bc_buf, sizeof(bc_buf), MSG_DONTWAIT);
 		usleep(50000);
 	}
 	EXPECT_EQ(failcnt, bc_get(self->dir, "dgramrcvbuf/failcnt"));
@@ -734,72 +621,27 @@ TEST_F(bc, events_end)
  * TCP
  */
 
-static int listen_on(struct sockaddr_in *addr, int backlog)
-{
-	socklen_t len = sizeof(*addr);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (!addr->sin_family)
-		*addr = (struct sockaddr_in) {
-			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		};
-	if (bind(fd, (void *)addr, len) || listen(fd, backlog) ||
-	    getsockname(fd, (void *)addr, &len))
-		return -1;
-	return fd;
-}
-
-static int call(const struct sockaddr_in *addr)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (connect(fd, (void *)addr, sizeof(*addr))) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* A connection: @c[0] of one group, @c[1], which is accepted, of another; NULL is the root. */
-static int connect_in(const char *caller, const char *listener, int c[2])
-{
-	struct sockaddr_in addr = {};
-	int l;
-
-	if (listener && enter(listener))
-		return -1;
-	l = listen_on(&addr, 5);
-	if (leave() || l < 0 || (caller && enter(caller)))
-		return -1;
-	c[0] = call(&addr);
-	if (leave() || c[0] < 0)
-		return -1;
-	c[1] = accept4(l, NULL, NULL, SOCK_CLOEXEC);
-	close(l);
-	return c[1] < 0 ? -1 : 0;
-}
-
 TEST_F(bc, tcp_send)
 {
 	int c[2];
 
-	ASSERT_EQ(0, connect_in(self->dir, NULL, c));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, c));
 	EXPECT_EQ(0, bc_get(self->dir, snd));
-	EXPECT_LT(0, fill(c[0], 10000));
+	EXPECT_LT(0, bc_fill(c[0], 10000));
 	EXPECT_LT(10000, bc_get(self->dir, snd));
 	EXPECT_EQ(0, bc_get(self->dir, rcv));
 	/* It waits for the other end, also without a descriptor. */
 	close(c[0]);
 	usleep(200000);
 	EXPECT_LT(10000, bc_get(self->dir, snd));
-	while (recv(c[1], buf, sizeof(buf), 0) > 0)
+	while (recv(c[1], bc_buf, sizeof(bc_buf), 0) > 0)
 		;
 	EXPECT_EQ(0, bc_settle(self->dir, snd, 0));
 	close(c[1]);
 
 	/* A reset ends it, too. */
-	ASSERT_EQ(0, connect_in(self->dir, NULL, c));
-	EXPECT_LT(0, fill(c[0], 10000));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, c));
+	EXPECT_LT(0, bc_fill(c[0], 10000));
 	close(c[0]);
 	EXPECT_LT(10000, bc_get(self->dir, snd));
 	close(c[1]);
@@ -811,15 +653,15 @@ TEST_F(bc, tcp_receive)
 	int c[2];
 	long held;
 
-	ASSERT_EQ(0, connect_in(NULL, self->dir, c));
-	ASSERT_EQ(0, send_errno(c[0], 50000, 0));
-	held = at_least(self->dir, rcv, 50000);
+	ASSERT_EQ(0, bc_tcp_pair(NULL, self->dir, c));
+	ASSERT_EQ(0, bc_send(c[0], 50000, 0));
+	held = bc_at_least(self->dir, rcv, 50000);
 	EXPECT_LE(50000, held);
 	EXPECT_EQ(0, bc_settle(self->dir, snd, 0));
-	ASSERT_EQ(50000, recv(c[1], buf, 50000, MSG_WAITALL));
+	ASSERT_EQ(50000, recv(c[1], bc_buf, 50000, MSG_WAITALL));
 	EXPECT_EQ(0, bc_settle(self->dir, rcv, 0));
-	ASSERT_EQ(0, send_errno(c[0], 50000, 0));
-	EXPECT_LT(50000, at_least(self->dir, rcv, 50000));
+	ASSERT_EQ(0, bc_send(c[0], 50000, 0));
+	EXPECT_LT(50000, bc_at_least(self->dir, rcv, 50000));
 	close(c[1]);
 	EXPECT_EQ(0, bc_settle(self->dir, rcv, 0));
 	close(c[0]);
@@ -831,33 +673,33 @@ TEST_F_TIMEOUT(bc, tcp_block, 120)
 	long failcnt, held;
 	int a[2], b[2];
 
-	ASSERT_EQ(0, connect_in(self->dir, NULL, a));
-	ASSERT_EQ(0, connect_in(self->dir, NULL, b));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, a));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, b));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "200000"));
-	EXPECT_LT(0, fill(a[0], 5000));
+	EXPECT_LT(0, bc_fill(a[0], 5000));
 	EXPECT_EQ(EAGAIN, errno);
 	held = bc_get(self->dir, snd);
 	EXPECT_LT(100000, held);
 	EXPECT_GE(200000 + 16384, held);
 	EXPECT_LT(0, bc_get(self->dir, "tcpsndbuf/failcnt"));
-	EXPECT_FALSE(ready(a[0], POLLOUT, 0));
+	EXPECT_FALSE(bc_ready(a[0], POLLOUT, 0));
 
 	/* The other one, which has nothing on its way, may send a little; it is read. */
-	EXPECT_TRUE(ready(b[0], POLLOUT, 0));
-	EXPECT_EQ(0, send_errno(b[0], 1000, 0));
-	ASSERT_EQ(1000, recv(b[1], buf, 1000, MSG_WAITALL));
-	EXPECT_TRUE(ready(b[0], POLLOUT, 10000));
-	fill_up(a[0], 5000);
+	EXPECT_TRUE(bc_ready(b[0], POLLOUT, 0));
+	EXPECT_EQ(0, bc_send(b[0], 1000, 0));
+	ASSERT_EQ(1000, recv(b[1], bc_buf, 1000, MSG_WAITALL));
+	EXPECT_TRUE(bc_ready(b[0], POLLOUT, 10000));
+	bc_fill_up(a[0], 5000);
 
 	/* Nobody tries while nothing changes. */
 	usleep(300000);
 	failcnt = bc_get(self->dir, "tcpsndbuf/failcnt");
-	EXPECT_FALSE(ready(a[0], POLLOUT, 1500));
+	EXPECT_FALSE(bc_ready(a[0], POLLOUT, 1500));
 	EXPECT_EQ(failcnt, bc_get(self->dir, "tcpsndbuf/failcnt"));
 
 	/* What is raised is used. */
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "max"));
-	EXPECT_TRUE(ready(a[0], POLLOUT, 10000));
+	EXPECT_TRUE(bc_ready(a[0], POLLOUT, 10000));
 	close(a[0]);
 	close(a[1]);
 	close(b[0]);
@@ -872,7 +714,7 @@ static int send_all(void *arg)
 	bc_die_with_parent();
 	nonblock(fd, false);
 	for (i = 0; i < 20; i++) {
-		if (send_errno(fd, 10000, 0))
+		if (bc_send(fd, 10000, 0))
 			return 1;
 	}
 	return 0;
@@ -889,13 +731,13 @@ TEST_F_TIMEOUT(bc, tcp_wake, 120)
 	long failcnt;
 	double start;
 
-	ASSERT_EQ(0, connect_in(self->dir, NULL, a));
-	ASSERT_EQ(0, connect_in(self->dir, NULL, b));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, a));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, b));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "400000"));
-	EXPECT_LT(0, fill_up(b[0], 3000));
+	EXPECT_LT(0, bc_fill_up(b[0], 3000));
 	EXPECT_LT(100000, bc_get(self->dir, snd));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "%ld", bc_get(self->dir, snd)));
-	EXPECT_LT(0, fill_up(a[0], 3000));
+	EXPECT_LT(0, bc_fill_up(a[0], 3000));
 	pid = fork();
 	if (pid == 0)
 		_exit(send_all(&a[0]));
@@ -909,7 +751,7 @@ TEST_F_TIMEOUT(bc, tcp_wake, 120)
 			      bc_get(self->dir, snd) + 2000000));
 	start = bc_now();
 	while (bc_now() - start < 30 && !waitpid(pid, &status, WNOHANG)) {
-		drain(a[1]);
+		bc_drain(a[1]);
 		usleep(10000);
 	}
 	EXPECT_TRUE(WIFEXITED(status));
@@ -928,24 +770,24 @@ TEST_F_TIMEOUT(bc, tcp_wake_other, 120)
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
 	int a[2], b[2], ep, i;
 
-	ASSERT_EQ(0, connect_in(self->dir, NULL, a));
-	ASSERT_EQ(0, connect_in(self->dir, NULL, b));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, a));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, b));
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "300000"));
-	EXPECT_LT(0, fill_up(a[0], 5000));
-	EXPECT_LT(0, fill_up(b[0], 5000));
-	fill_up(a[0], 5000);
+	EXPECT_LT(0, bc_fill_up(a[0], 5000));
+	EXPECT_LT(0, bc_fill_up(b[0], 5000));
+	bc_fill_up(a[0], 5000);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, b[0], &ev));
 	/* What was on its way makes room once more when it has arrived. */
 	for (i = 0; i < 20 && epoll_wait(ep, &ev, 1, 500); i++)
-		fill_up(b[0], 5000);
+		bc_fill_up(b[0], 5000);
 	EXPECT_GT(20, i);
 	/* a's is read, b's is not. */
 	close(a[0]);
-	while (recv(a[1], buf, sizeof(buf), 0) > 0)
+	while (recv(a[1], bc_buf, sizeof(bc_buf), 0) > 0)
 		;
 	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 10000));
-	EXPECT_LT(0, fill(b[0], 1000));
+	EXPECT_LT(0, bc_fill(b[0], 1000));
 	close(ep);
 	close(a[1]);
 	close(b[0]);
@@ -962,21 +804,20 @@ TEST_F_TIMEOUT(bc, tcp_never, 120)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	ASSERT_EQ(0, bc_write(self->dir, "a/tcprcvbuf/limit", "300000"));
-	ASSERT_EQ(0, connect_in(NULL, path_to(self->dir, "a"), c));
+	ASSERT_EQ(0, bc_tcp_pair(NULL, bc_path_to(self->dir, "a"), c));
 	for (i = 0; i < 20; i++) {
-		fill(c[0], 20000);
+		bc_fill(c[0], 20000);
 		usleep(50000);
 	}
 	EXPECT_LT(50000, bc_get(self->dir, "a/tcprcvbuf/held"));
 	EXPECT_GE(300000, bc_get(self->dir, "a/tcprcvbuf/maxheld"));
 
-	ASSERT_EQ(0, enter(path_to(self->dir, "a")));
-	l = listen_on(&addr, 10);
-	ASSERT_EQ(0, leave());
+	l = bc_listen_in(bc_path_to(self->dir, "a"), &addr, 10);
+	ASSERT_LE(0, l);
 	for (i = 0; i < 4; i++) {
-		k[i] = call(&addr);
+		k[i] = bc_connect(&addr);
 		ASSERT_LE(0, k[i]);
-		fill(k[i], 20000);
+		bc_fill(k[i], 20000);
 	}
 	usleep(500000);
 	/* One packet each, which may be a large one. */
@@ -984,10 +825,10 @@ TEST_F_TIMEOUT(bc, tcp_never, 120)
 	EXPECT_LT(0, bc_get(self->dir, "a/tcprcvbuf/failcnt"));
 
 	/* The neighbours do not notice. */
-	ASSERT_EQ(0, connect_in(NULL, path_to(self->dir, "b"), d));
+	ASSERT_EQ(0, bc_tcp_pair(NULL, bc_path_to(self->dir, "b"), d));
 	for (i = 0; i < 20; i++) {
-		ASSERT_EQ(0, send_errno(d[0], 30000, 0));
-		ASSERT_EQ(30000, recv(d[1], buf, 30000, MSG_WAITALL));
+		ASSERT_EQ(0, bc_send(d[0], 30000, 0));
+		ASSERT_EQ(30000, recv(d[1], bc_buf, 30000, MSG_WAITALL));
 	}
 	for (i = 0; i < 4; i++)
 		close(k[i]);
@@ -1095,18 +936,7 @@ static long transfer(struct peer *p, int n, size_t total)
 
 static struct peer peers[MAX_PEERS];
 
-/* Where the listener is, and who calls it; both are where they are if there is no line. */
-struct line {
-	int ns[2];
-	struct sockaddr_in addr;
-};
-
-static int go_to(const struct line *line, int end)
-{
-	return line ? setns(line->ns[end], CLONE_NEWNET) : 0;
-}
-
-static void transfers_over(struct __test_metadata *_metadata, const struct line *line,
+static void transfers_over(struct __test_metadata *_metadata, const struct bc_line *line,
 			   const char *dir, int pairs, size_t total, const char *send,
 			   const char *receive, bool together)
 {
@@ -1117,21 +947,21 @@ static void transfers_over(struct __test_metadata *_metadata, const struct line 
 
 	if (line)
 		addr = line->addr;
-	ASSERT_EQ(0, enter(dir));
-	ASSERT_EQ(0, go_to(line, 1));
-	l = listen_on(&addr, 1024);
+	ASSERT_EQ(0, bc_enter(dir));
+	ASSERT_EQ(0, bc_go_to(line, 1));
+	l = bc_listen(&addr, 1024);
 	ASSERT_LE(0, l);
 	if (!together)
-		ASSERT_EQ(0, leave());
-	ASSERT_EQ(0, go_to(line, 0));
+		ASSERT_EQ(0, bc_leave());
+	ASSERT_EQ(0, bc_go_to(line, 0));
 	for (i = 0; i < pairs; i++) {
-		peers[2 * i] = (struct peer) { .fd = call(&addr) };
+		peers[2 * i] = (struct peer) { .fd = bc_connect(&addr) };
 		ASSERT_LE(0, peers[2 * i].fd);
 		peers[2 * i + 1] = (struct peer) { .fd = accept(l, NULL, NULL) };
 		ASSERT_LE(0, peers[2 * i + 1].fd);
 	}
 	if (together)
-		ASSERT_EQ(0, leave());
+		ASSERT_EQ(0, bc_leave());
 	ASSERT_EQ(0, bc_write(dir, "tcpsndbuf/limit", "%s", send));
 	ASSERT_EQ(0, bc_write(dir, "tcprcvbuf/limit", "%s", receive));
 	start = bc_now();
@@ -1188,148 +1018,10 @@ TEST_F_TIMEOUT(bc, transfer_many, 900)
  * of what has come out of order.
  */
 
-struct request {
-	struct nlmsghdr h;
-	char data[1024];
-};
-
-static void *put(struct request *req, const void *data, size_t len)
-{
-	void *p = (char *)req + NLMSG_ALIGN(req->h.nlmsg_len);
-
-	if (data)
-		memcpy(p, data, len);
-	req->h.nlmsg_len = NLMSG_ALIGN(req->h.nlmsg_len) + len;
-	return p;
-}
-
-static struct rtattr *put_attr(struct request *req, int type, const void *data, size_t len)
-{
-	struct rtattr attr = { .rta_type = type, .rta_len = RTA_LENGTH(len) };
-	struct rtattr *p = put(req, &attr, sizeof(attr));
-
-	put(req, data, len);
-	return p;
-}
-
-static void end_attr(struct request *req, struct rtattr *attr)
-{
-	attr->rta_len = (char *)req + NLMSG_ALIGN(req->h.nlmsg_len) - (char *)attr;
-}
-
-/* Send it, and return what the kernel says to it. */
-static int do_request(struct request *req)
-{
-	struct {
-		struct nlmsghdr h;
-		struct nlmsgerr err;
-	} answer = {};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	req->h.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	if (send(fd, req, req->h.nlmsg_len, 0) < 0 || recv(fd, &answer, sizeof(answer), 0) < 0)
-		answer.err.error = -errno;
-	close(fd);
-	return answer.err.error;
-}
-
-static int make_veth(int ns)
-{
-	struct ifinfomsg info = {};
-	struct request req = {
-		.h = {
-			.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = RTM_NEWLINK,
-			.nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL,
-		},
-	};
-	struct rtattr *link, *data, *peer;
-
-	put(&req, &info, sizeof(info));
-	put_attr(&req, IFLA_IFNAME, "bc0", 4);
-	link = put_attr(&req, IFLA_LINKINFO, NULL, 0);
-	put_attr(&req, IFLA_INFO_KIND, "veth", 5);
-	data = put_attr(&req, IFLA_INFO_DATA, NULL, 0);
-	peer = put_attr(&req, VETH_INFO_PEER, NULL, 0);
-	put(&req, &info, sizeof(info));
-	put_attr(&req, IFLA_IFNAME, "bc0", 4);
-	put_attr(&req, IFLA_NET_NS_FD, &ns, sizeof(ns));
-	end_attr(&req, peer);
-	end_attr(&req, data);
-	end_attr(&req, link);
-	return do_request(&req);
-}
-
-/* @loss in percent. */
-static int add_netem(unsigned int ms, double loss)
-{
-	struct tc_netem_qopt opt = {
-		.latency = ms * 1000000ULL >> 6,	/* in units of 64 ns */
-		.limit = 1000,
-		.loss = loss / 100 * UINT_MAX,
-	};
-	struct tcmsg tc = {
-		.tcm_ifindex = if_nametoindex("bc0"), .tcm_parent = TC_H_ROOT,
-	};
-	struct request req = {
-		.h = {
-			.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = RTM_NEWQDISC,
-			.nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL,
-		},
-	};
-
-	put(&req, &tc, sizeof(tc));
-	put_attr(&req, TCA_KIND, "netem", 6);
-	put_attr(&req, TCA_OPTIONS, &opt, sizeof(opt));
-	return do_request(&req);
-}
-
-static int set_up_end(const struct line *line, int end, const char *addr)
-{
-	struct sockaddr_in *sin;
-	struct ifreq ifr = { .ifr_name = "bc0" };
-	int fd, err = 0;
-
-	if (go_to(line, end))
-		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	sin = (struct sockaddr_in *)&ifr.ifr_addr;
-	sin->sin_family = AF_INET;
-	inet_pton(AF_INET, addr, &sin->sin_addr);
-	if (ioctl(fd, SIOCSIFADDR, &ifr))
-		err = -errno;
-	inet_pton(AF_INET, "255.255.255.0", &sin->sin_addr);
-	if (ioctl(fd, SIOCSIFNETMASK, &ifr))
-		err = -errno;
-	ifr.ifr_flags = IFF_UP;
-	if (ioctl(fd, SIOCSIFFLAGS, &ifr))
-		err = -errno;
-	close(fd);
-	return err ?: add_netem(5, 3);
-}
-
-static int make_line(struct line *line)
-{
-	int i, err;
-
-	for (i = 0; i < 2; i++) {
-		if (unshare(CLONE_NEWNET))
-			return -errno;
-		line->ns[i] = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (line->ns[i] < 0)
-			return -errno;
-	}
-	err = go_to(line, 0) ?: make_veth(line->ns[1]);
-	err = err ?: set_up_end(line, 0, "10.99.0.1");
-	err = err ?: set_up_end(line, 1, "10.99.0.2");
-	line->addr.sin_family = AF_INET;
-	inet_pton(AF_INET, "10.99.0.2", &line->addr.sin_addr);
-	return err;
-}
-
 TEST_F_TIMEOUT(bc, transfer_lossy, 900)
 {
-	struct line line = {};
-	int err = make_line(&line);
+	struct bc_line line = {};
+	int err = bc_make_line(&line);
 
 	if (err == -EOPNOTSUPP || err == -ENOENT)
 		SKIP(return, "no veth or netem in this kernel");
@@ -1351,9 +1043,9 @@ TEST_F_TIMEOUT(bc, tcp_ways_to_send, 120)
 	size_t n;
 
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "50000"));
-	ASSERT_EQ(0, connect_in(self->dir, NULL, c));
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, NULL, c));
 	f = memfd_create("f", MFD_CLOEXEC);
-	ASSERT_EQ(200000, write(f, buf, 200000));
+	ASSERT_EQ(200000, write(f, bc_buf, 200000));
 	pid = fork();
 	if (pid == 0) {
 		bc_die_with_parent();
@@ -1369,7 +1061,7 @@ TEST_F_TIMEOUT(bc, tcp_ways_to_send, 120)
 		for (n = 0; n < 50; n++) {
 			ssize_t len = 4000;
 
-			if (write(p[1], buf, len) != len)
+			if (write(p[1], bc_buf, len) != len)
 				_exit(3);
 			while (len) {
 				ssize_t done = splice(p[0], NULL, c[0], NULL, len, 0);
@@ -1381,7 +1073,7 @@ TEST_F_TIMEOUT(bc, tcp_ways_to_send, 120)
 		}
 		setsockopt(c[0], SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one));
 		for (n = 0; n < 200000;) {
-			ssize_t len = send(c[0], buf, 40000, MSG_ZEROCOPY);
+			ssize_t len = send(c[0], bc_buf, 40000, MSG_ZEROCOPY);
 
 			if (len <= 0)
 				_exit(5);
@@ -1392,7 +1084,7 @@ TEST_F_TIMEOUT(bc, tcp_ways_to_send, 120)
 	close(c[0]);
 	n = 0;
 	for (;;) {
-		ssize_t len = recv(c[1], buf, 30000, 0);
+		ssize_t len = recv(c[1], bc_buf, 30000, 0);
 
 		if (len <= 0)
 			break;
