@@ -129,6 +129,20 @@ static inline long bc_settle(const char *dir, const char *file, long want)
 	return val;
 }
 
+/* Is there a table of owners, that the kernel's function @by has made? */
+static inline bool bc_has_table(const char *by)
+{
+	char line[256];
+	bool found = false;
+	FILE *f = fopen("/proc/vmallocinfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		found = found || strstr(line, by);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static inline int bc_mkdir(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
