@@ -99,6 +99,10 @@ bystander	test_physpages	phys.kill
 reclaim		test_physpages	phys.reclaim
 foreign		test_physpages	phys.neighbour
 leave_mm	test_physpages	phys.move
+limit		test_swappages	swap.limit
+parent		test_swappages	swap.parent
+owner		test_swappages	swap.move
+linger		test_swappages	swap.outlive
 limit		test_sockbuf	bc.unix_refuse
 parent		test_sockbuf	bc.unix_refuse_above
 uncharge	test_sockbuf	bc.unix_dgram

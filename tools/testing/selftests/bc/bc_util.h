@@ -129,18 +129,18 @@ static inline long bc_settle(const char *dir, const char *file, long want)
 	return val;
 }
 
-/* Is there a table of owners, that the kernel's function @by has made? */
-static inline bool bc_has_table(const char *by)
+/* How many tables of owners there are that the kernel's function @by has made. */
+static inline int bc_tables(const char *by)
 {
 	char line[256];
-	bool found = false;
+	int n = 0;
 	FILE *f = fopen("/proc/vmallocinfo", "re");
 
 	while (f && fgets(line, sizeof(line), f))
-		found = found || strstr(line, by);
+		n += !!strstr(line, by);
 	if (f)
 		fclose(f);
-	return found;
+	return n;
 }
 
 static inline int bc_mkdir(const char *dir, const char *name)
