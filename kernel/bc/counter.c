@@ -701,6 +701,21 @@ void bc_counter_destroy(struct bc_counter *counter)
 		  "bc: a counter dies with %ld charged\n", held);
 }
 
+/**
+ * bc_counter_find - a batched counter by its id
+ * @id: from the counter
+ *
+ * For who has charged it, and has room for 4 bytes only. What has been charged keeps the
+ * counter, and so its id.
+ *
+ * Context: Any. Takes no lock.
+ * Return: the counter.
+ */
+struct bc_counter *bc_counter_find(u32 id)
+{
+	return xa_load(&counter_ids, id);
+}
+
 /* Not worth trying in one that has been killed. */
 static bool may_have_credit(const struct bc_counter *counter, unsigned long n)
 {
@@ -910,6 +925,28 @@ unsigned long bc_counter_held(struct bc_counter *counter)
 	return max(atomic_long_read(&counter->held), 0L);
 }
 EXPORT_SYMBOL_GPL(bc_counter_held);
+
+/**
+ * bc_counter_excess - how much is in the way of a charge
+ * @counter: the counter, which alone is looked at
+ * @n: of how much; 0: how far is it above the ceiling?
+ * @severity: of the charge
+ *
+ * Credit of CPUs is in what is held, and is taken back before that is believed.
+ *
+ * Context: Any but NMI.
+ * Return: 0, there is room.
+ */
+unsigned long bc_counter_excess(struct bc_counter *counter, unsigned long n,
+				enum bc_severity severity)
+{
+	unsigned long max = READ_ONCE(counter->ceiling[severity]);
+	unsigned long held = max(atomic_long_read(&counter->held), 0L) + n;
+
+	if (held > max)
+		held = bc_counter_held(counter) + n;
+	return held > max ? held - max : 0;
+}
 
 /**
  * bc_counter_maxheld - the highest that any successful charge has made of held

@@ -356,6 +356,32 @@ static void bc_counter_test_held_is_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bc_counter_held(parent), 0);
 }
 
+/* What is in the way of a charge is not credit. And a counter is known by its id. */
+static void bc_counter_test_excess(struct kunit *test)
+{
+	int a = cpumask_first(cpu_online_mask);
+	struct bc_counter *counter = new_counter(test, NULL, BATCH);
+
+	KUNIT_EXPECT_PTR_EQ(test, bc_counter_find(counter->id), counter);
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 1000, BC_LIMIT), 0);
+	bc_counter_set_limit(counter, 100);
+	KUNIT_EXPECT_EQ(test, bc_counter_set_barrier(counter, 90), 0);
+	/* With credit, it is at 87. */
+	KUNIT_EXPECT_TRUE(test, charge_on(a, counter, 70, BC_LIMIT));
+	KUNIT_EXPECT_TRUE(test, charge_on(a, counter, 1, BC_LIMIT));
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 19, BC_BARRIER), 0);
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 20, BC_BARRIER), 1);
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 29, BC_LIMIT), 0);
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 30, BC_LIMIT), 1);
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 1000, BC_FORCE), 0);
+
+	KUNIT_EXPECT_TRUE(test, charge_on(a, counter, 24, BC_LIMIT));
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 0, BC_BARRIER), 5);
+	KUNIT_EXPECT_EQ(test, bc_counter_excess(counter, 0, BC_LIMIT), 0);
+	uncharge_on(a, counter, 95);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(counter), 0);
+}
+
 /* Credit is of no use above the barrier. */
 static void bc_counter_test_crossing(struct kunit *test)
 {
@@ -902,6 +928,7 @@ static struct kunit_case bc_counter_test_cases[] = {
 	KUNIT_CASE(bc_counter_test_depth),
 	KUNIT_CASE(bc_counter_test_no_false_refusal),
 	KUNIT_CASE(bc_counter_test_held_is_exact),
+	KUNIT_CASE(bc_counter_test_excess),
 	KUNIT_CASE(bc_counter_test_crossing),
 	KUNIT_CASE(bc_counter_test_new_limit),
 	KUNIT_CASE(bc_counter_test_slots),

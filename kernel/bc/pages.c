@@ -115,6 +115,23 @@ void __bc_page_move(unsigned long *to, unsigned long *from)
 	WRITE_ONCE(*from, 0);
 }
 
+/**
+ * bc_css_living - who pays when a group has been removed
+ * @css: the state of a resource controller that was to pay; NULL: nobody
+ *
+ * Context: An RCU read-side section; the result is good for as long as that lasts.
+ * Return: the state, or that of the first group above that has not been removed; NULL: nobody.
+ */
+struct bc_css *bc_css_living(struct bc_css *css)
+{
+	while (css && READ_ONCE(css->group->dead)) {
+		struct bc_group *up = css->group->parent;
+
+		css = up ? bc_css_charged(up->css[css->id]) : NULL;
+	}
+	return css;
+}
+
 /* A page that the allocator can have, of the WORDS from @pfn on; or NULL. */
 static struct page *find_online_page(unsigned long pfn)
 {

@@ -5,6 +5,7 @@
 #include <linux/bc/pages.h>
 
 struct bc_counter;
+struct bc_css;
 
 #ifdef CONFIG_BC_PAGES
 
@@ -14,6 +15,7 @@ struct bc_counter;
 #define BC_OWNER_MASK	31UL
 
 int bc_pages_enable(void);
+struct bc_css *bc_css_living(struct bc_css *css);
 
 /**
  * bc_owner_counter - which counter has paid

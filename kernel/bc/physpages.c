@@ -10,10 +10,10 @@
  * - A page is charged to the group of the address space that touches it first, and stays so
  *   until it is freed, wherever that has gone meanwhile. What fork shares is charged
  *   once; who writes to it pays for the copy.
- * - At the limit, pages of the group are written to swap: those that have not been used for
- *   the longest time, more or less, and none of other groups. If nothing can be had back,
- *   the OOM killer looks for a process in the group, or below. No system call fails. Where
- *   huge pages do not fit, small ones are taken.
+ * - At the limit, pages of the group are written to swap, as far as swappages has room:
+ *   those that have not been used for the longest time, more or less, and none of other
+ *   groups. If nothing can be had back, the OOM killer looks for a process in the group, or
+ *   below. No system call fails. Where huge pages do not fit, small ones are taken.
  * - What a system call touches is not refused, and may go above the limit. The task then
  *   makes room on its way back to user mode, so that is one system call for each task.
  * - Above the barrier, tasks do the same, but nobody is killed for it.
@@ -77,6 +77,7 @@
 #include "pages.h"
 #include "physpages.h"
 #include "sabotage.h"
+#include "swappages.h"
 
 /* So many pages are looked at in an address space before it is another one's turn. */
 #define SCAN_BATCH	256
@@ -260,17 +261,6 @@ static bool above_barrier(const struct bc_counter *c)
 	return false;
 }
 
-/* The group above a removed one, that is not. */
-static struct bc_css *living(struct bc_css *css)
-{
-	while (css && READ_ONCE(css->group->dead)) {
-		struct bc_group *up = css->group->parent;
-
-		css = up ? bc_css_charged(up->css[css->id]) : NULL;
-	}
-	return css;
-}
-
 /* Return: the counter; NULL, nobody is to be charged; or an ERR_PTR(). */
 static noinline struct bc_counter *charge_slowly(struct bc_css *css,
 						 const struct mm_struct *mm,
@@ -279,7 +269,7 @@ static noinline struct bc_counter *charge_slowly(struct bc_css *css,
 	bool refuse = !force && may_refuse(mm);
 	struct bc_counter *counter;
 
-	css = living(css);
+	css = bc_css_living(css);
 	if (!css)
 		return NULL;
 	counter = &to_bc_resource(css)->counter;
@@ -369,6 +359,9 @@ void __bc_anon_charge_unuse(struct folio *folio, struct mm_struct *mm)
  * @looked: how many pages were looked at, whosesoever
  * @freed: pages
  * @next: where the walk has ended
+ * @full: what this one has paid for stays, as there is no room in swap for more than what
+ *	was found; only to be compared
+ * @told: that was counted as a refusal
  */
 struct phys_scan {
 	struct phys_css		*top;
@@ -384,6 +377,8 @@ struct phys_scan {
 	unsigned long		looked;
 	unsigned long		freed;
 	unsigned long		next;
+	const struct bc_counter	*full;
+	bool			told;
 };
 
 static bool enough(const struct phys_scan *s)
@@ -426,10 +421,38 @@ static void take(struct phys_scan *s, struct folio *folio)
 	s->pages += folio_nr_pages(folio);
 }
 
+/*
+ * Does swappages let it go? Who has no room there is not asked again for each page, nor is
+ * each one a refusal: whatever is looked at would be one. Of a large folio, parts may go.
+ */
+static bool has_place(struct phys_scan *s, const struct folio *folio)
+{
+	unsigned long *owner = folio_owner(folio), word;
+	struct bc_counter *counter;
+
+	if (folio_test_swapcache(folio) || !folio_test_swapbacked(folio))
+		return true;
+	guard(rcu)();
+	word = owner ? READ_ONCE(*owner) : 0;
+	if (!(word & BC_OWNER_ANON))
+		return true;
+	counter = bc_owner_counter(word);
+	if (counter == s->full)
+		return false;
+	if (bc_swap_has_room(counter, s->pages + 1))
+		return true;
+	s->full = counter;
+	if (!s->pages && !s->told) {
+		s->told = true;
+		bc_swap_stays(counter);
+	}
+	return false;
+}
+
 static bool look(struct phys_scan *s, const struct folio *folio)
 {
 	s->looked++;
-	return can_go(folio) && is_ours(s, folio);
+	return can_go(folio) && is_ours(s, folio) && has_place(s, folio);
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
@@ -607,6 +630,7 @@ static void reclaim_found(struct phys_scan *s)
 	s->freed += reclaim_pages(&s->folios);
 	s->nr = 0;
 	s->pages = 0;
+	s->full = NULL;
 	atomic_dec(in_flight);
 }
 
@@ -662,6 +686,17 @@ static void reclaim_owned(struct phys_scan *s, unsigned long target)
 	mutex_unlock(&walk_mutex);
 }
 
+/* Is there any sense in looking for pages that were not used for long? */
+static bool may_write(struct phys_css *top)
+{
+	if (get_nr_swap_pages() <= 0)
+		return false;
+	if (bc_swap_has_room(&top->res.counter, 1))
+		return true;
+	bc_swap_stays(&top->res.counter);
+	return false;
+}
+
 /*
  * Free pages of a group and those below.
  *
@@ -683,7 +718,7 @@ static unsigned long reclaim(struct phys_css *top, unsigned long target, bool ha
 		lru_add_drain_all();
 	else
 		lru_add_drain();
-	if (hard || get_nr_swap_pages() > 0)
+	if (hard || may_write(top))
 		reclaim_mms(&s, target);
 	if (hard && s.freed < target)
 		reclaim_owned(&s, target);
@@ -856,20 +891,6 @@ static bool kill_victim(struct phys_oom *oom)
 }
 
 /*
- * How much is in the way of @n more below a ceiling. Credit of CPUs is in what is held, and
- * is taken back before that is believed.
- */
-static unsigned long excess(struct bc_counter *c, unsigned long n, enum bc_severity ceiling)
-{
-	unsigned long max = READ_ONCE(c->ceiling[ceiling]);
-	unsigned long held = max(atomic_long_read(&c->held), 0L) + n;
-
-	if (held > max)
-		held = bc_counter_held(c) + n;
-	return held > max ? held - max : 0;
-}
-
-/*
  * Nothing could be freed: somebody in the group has to go.
  *
  * Return: false if there is nobody.
@@ -881,7 +902,7 @@ static bool out_of_memory_in(struct phys_css *top)
 
 	if (mutex_lock_killable(&oom_lock))
 		return true;
-	if (!excess(&top->res.counter, 1, BC_LIMIT)) {
+	if (!bc_counter_excess(&top->res.counter, 1, BC_LIMIT)) {
 		mutex_unlock(&oom_lock);
 		return true;
 	}
@@ -902,7 +923,7 @@ static struct phys_css *worse(struct phys_css *p, struct phys_css *worst,
 			      unsigned long *most)
 {
 	for (; p; p = p->parent) {
-		unsigned long over = excess(&p->res.counter, 0, BC_BARRIER);
+		unsigned long over = bc_counter_excess(&p->res.counter, 0, BC_BARRIER);
 
 		if (over > *most) {
 			*most = over;
@@ -963,11 +984,12 @@ static struct phys_css *get_full(unsigned long n, enum bc_severity ceiling)
 	struct bc_css *css;
 
 	guard(rcu)();
-	css = living(READ_ONCE(current->mm->bc.charge[BC_MM_ANON].css));
+	css = bc_css_living(READ_ONCE(current->mm->bc.charge[BC_MM_ANON].css));
 	if (!css)
 		return NULL;
 	for (c = &to_bc_resource(css)->counter; c; c = c->parent) {
-		if (excess(c, n, ceiling) && bc_group_tryget(counter_phys(c)->res.css.group))
+		if (bc_counter_excess(c, n, ceiling) &&
+		    bc_group_tryget(counter_phys(c)->res.css.group))
 			return counter_phys(c);
 	}
 	return NULL;
@@ -990,7 +1012,7 @@ static bool make_room(struct phys_css *p, unsigned int *tries)
 {
 	if (is_idle(&p->stuck))
 		return false;
-	if (reclaim(p, max(excess(&p->res.counter, 1, BC_LIMIT), MIN_TARGET),
+	if (reclaim(p, max(bc_counter_excess(&p->res.counter, 1, BC_LIMIT), MIN_TARGET),
 		    *tries > TRIES / 2)) {
 		*tries = 0;
 		return true;
@@ -1016,7 +1038,7 @@ static void lower_to_barrier(void)
 
 	if (!p)
 		return;
-	over = excess(&p->res.counter, 0, BC_BARRIER);
+	over = bc_counter_excess(&p->res.counter, 0, BC_BARRIER);
 	if (!is_idle(&p->idle) && !reclaim(p, clamp(over, MIN_TARGET, MAX_TARGET), false))
 		WRITE_ONCE(p->idle, jiffies);
 	put_phys(p);

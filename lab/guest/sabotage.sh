@@ -25,6 +25,7 @@ failcnt		kunit	bc_counter_test_parent_refuses
 parent		kunit	bc_counter_test_depth
 drain		kunit	bc_counter_test_no_false_refusal
 drain		kunit	bc_counter_test_held_is_exact
+drain		kunit	bc_counter_test_excess
 drain		kunit	bc_counter_test_storm_batched
 overshoot	kunit	bc_counter_test_storm_batched_greedy
 crossing	kunit	bc_counter_test_crossing
@@ -99,6 +100,10 @@ bystander	test_physpages	phys.kill
 reclaim		test_physpages	phys.reclaim
 foreign		test_physpages	phys.neighbour
 leave_mm	test_physpages	phys.move
+limit		test_swappages	swap.limit
+parent		test_swappages	swap.parent
+owner		test_swappages	swap.move
+linger		test_swappages	swap.outlive
 limit		test_sockbuf	bc.unix_refuse
 parent		test_sockbuf	bc.unix_refuse_above
 uncharge	test_sockbuf	bc.unix_dgram

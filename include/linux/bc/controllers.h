@@ -50,6 +50,10 @@ BC_CONTROLLER(lockedpages)
 BC_CONTROLLER(physpages)
 #endif
 
+#ifdef CONFIG_BC_SWAP
+BC_CONTROLLER(swappages)
+#endif
+
 #if defined(CONFIG_SHMEM) && defined(CONFIG_MMU)
 BC_CONTROLLER(shmpages)
 #endif

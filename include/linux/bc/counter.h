@@ -34,7 +34,7 @@
  *	above the limit; the limit; and for BC_FORCE what nothing is above
  * @parent: the counter one level up, NULL below the root
  * @batch: how much credit a CPU takes at once; 0 in a plain counter
- * @id: names the counter in a CPU's credit; 0 in a plain counter
+ * @id: names the counter in a CPU's credit, and in swap; 0 in a plain counter
  * @release: once bc_counter_kill() has been called: what to call after the last
  *	uncharge
  *
@@ -63,6 +63,7 @@ int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 void bc_counter_kill(struct bc_counter *counter,
 		     void (*release)(struct bc_counter *counter));
 void bc_counter_destroy(struct bc_counter *counter);
+struct bc_counter *bc_counter_find(u32 id);
 
 struct bc_counter *bc_counter_charge(struct bc_counter *counter,
 				     unsigned long n,
@@ -80,6 +81,8 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit);
 int bc_counter_set_barrier(struct bc_counter *counter, unsigned long barrier);
 
 unsigned long bc_counter_held(struct bc_counter *counter);
+unsigned long bc_counter_excess(struct bc_counter *counter, unsigned long n,
+				enum bc_severity severity);
 unsigned long bc_counter_maxheld(struct bc_counter *counter);
 unsigned long bc_counter_minheld(struct bc_counter *counter);
 unsigned long bc_counter_failcnt(struct bc_counter *counter);

@@ -50,7 +50,7 @@ struct bc_proc {
 		int id;
 		char name[4 * NAME_MAX + 1];
 		int groups;
-		char controllers[256];
+		char controllers[512];
 	} hierarchy[BC_NR_HIERARCHIES];
 	struct {
 		char name[32];
@@ -109,7 +109,7 @@ static inline int bc_proc(struct bc_proc *p)
 	for (line = strtok_r(copy, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (h < BC_NR_HIERARCHIES &&
-		    sscanf(line, "%d\t%1020[^\t]\t%d\t%255[^\n]",
+		    sscanf(line, "%d\t%1020[^\t]\t%d\t%511[^\n]",
 			   &p->hierarchy[h].id, p->hierarchy[h].name,
 			   &p->hierarchy[h].groups,
 			   p->hierarchy[h].controllers) == 4) {

@@ -129,6 +129,20 @@ static inline long bc_settle(const char *dir, const char *file, long want)
 	return val;
 }
 
+/* How many tables of owners there are that the kernel's function @by has made. */
+static inline int bc_tables(const char *by)
+{
+	char line[256];
+	int n = 0;
+	FILE *f = fopen("/proc/vmallocinfo", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		n += !!strstr(line, by);
+	if (f)
+		fclose(f);
+	return n;
+}
+
 static inline int bc_mkdir(const char *dir, const char *name)
 {
 	char path[PATH_MAX];

@@ -22,9 +22,9 @@ static const struct file_mode group_files[] = {
 static const char * const controllers[] = {
 	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
 	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "numiptent",
-	"privvmpages", "lockedpages", "physpages", "shmpages", "kmemsize", "dcachesize",
-	"tcpsndbuf", "tcprcvbuf", "dgramrcvbuf", "othersockbuf", "cpuacct", "cpuset",
-	"nodeset", "debug", "numtickets",
+	"privvmpages", "lockedpages", "physpages", "swappages", "shmpages", "kmemsize",
+	"dcachesize", "tcpsndbuf", "tcprcvbuf", "dgramrcvbuf", "othersockbuf", "cpuacct",
+	"cpuset", "nodeset", "debug", "numtickets",
 };
 
 static const struct file_mode resource_files[] = {

@@ -539,20 +539,6 @@ TEST_F_TIMEOUT(pages, hotplug, 300)
 	TH_LOG("%d blocks", n);
 }
 
-/* The table that says who has paid for a page. */
-static bool has_table(void)
-{
-	char line[256];
-	bool found = false;
-	FILE *f = fopen("/proc/vmallocinfo", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		found = found || strstr(line, "bc_pages_enable");
-	if (f)
-		fclose(f);
-	return found;
-}
-
 /*
  * The first group needs the table, and is not made if that cannot be had. Only seen where
  * no group was ever made, so lab/test has a guest for it alone.
@@ -567,7 +553,7 @@ TEST(first)
 
 	if (bc_unavailable())
 		SKIP(return, "%s", bc_unavailable());
-	if (has_table())
+	if (bc_tables("bc_pages_enable"))
 		SKIP(return, "not the first group since boot");
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
@@ -581,13 +567,13 @@ TEST(first)
 		ASSERT_LT(0, bc_fail_nth(fd, nths[i]));
 		EXPECT_EQ(-ENOMEM, bc_mkdir(BC_ROOT, "selftest-first"));
 		EXPECT_TRUE(bc_fail_injected(fd));
-		EXPECT_FALSE(has_table());
+		EXPECT_FALSE(bc_tables("bc_pages_enable"));
 		EXPECT_EQ(-ENOENT, bc_get(BC_ROOT, "selftest-first/kmemsize/held"));
 	}
 	close(fd);
 
 	ASSERT_EQ(0, bc_mkdir(BC_ROOT, "selftest-first"));
-	EXPECT_TRUE(has_table());
+	EXPECT_TRUE(bc_tables("bc_pages_enable"));
 	/* The allocator looks for an owner of each page that it gets. */
 	if (offline < 0)
 		TH_LOG("no block of memory could go offline");
@@ -615,7 +601,7 @@ TEST(off)
 	ASSERT_EQ(0, bc_write(dir, "tasks", "%d", p.pid));
 	EXPECT_EQ(8, bc_servant_do(p, fill, 8));
 	EXPECT_EQ(0, bc_get(dir, held));
-	EXPECT_FALSE(has_table());
+	EXPECT_FALSE(bc_tables("bc_pages_enable"));
 	bc_servant_kill(p);
 	EXPECT_EQ(NULL, bc_tear_down(dir));
 }

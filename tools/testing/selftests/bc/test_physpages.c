@@ -5,15 +5,9 @@
  * Swap is a RAM disk. The puppets' pages have their addresses in them, so that it can be
  * seen that each comes back from there as it was.
  */
-#include <linux/mman.h>
-#include <sys/swap.h>
-#include <sys/sysmacros.h>
 #include <sys/time.h>
 
-#include "bc_mm.h"
-
-#define HUGE (2UL << 20)
-#define HUGE_PAGES (HUGE / BC_PAGE)
+#include "bc_anon.h"
 
 static const char *held = "physpages/held";
 static const char *maxheld = "physpages/maxheld";
@@ -22,79 +16,12 @@ static const char *barrier = "physpages/barrier";
 static const char *failcnt = "physpages/failcnt";
 static const char *kills = "physpages/oom_kills";
 
-static const char *disk = "/dev/ram0";
-
 FIXTURE(phys) {
-	char dir[64];
-	char a[80];
-	char b[80];
+	char dir[BC_DIR];
+	char a[BC_DIR];
+	char b[BC_DIR];
 	bool swap;
 };
-
-/* Let the kernel have a swap device of 48 MB. */
-static int swap_on(void)
-{
-	static union {
-		char page[BC_PAGE];
-		struct {
-			char boot[1024];
-			uint32_t version, last_page, nr_bad;
-		};
-	} header;
-	ssize_t ret;
-	int fd;
-
-	mknod(disk, S_IFBLK | 0600, makedev(1, 0));
-	fd = open(disk, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	header.version = 1;
-	header.last_page = (48 << 20) / BC_PAGE - 1;
-	memcpy(header.page + BC_PAGE - 10, "SWAPSPACE2", 10);
-	ret = pwrite(fd, header.page, BC_PAGE, 0);
-	fsync(fd);
-	close(fd);
-	if (ret != BC_PAGE)
-		return -EIO;
-	return swapon(disk, 0) ? -errno : 0;
-}
-
-/* For a test that cannot do without, which returns if it is false. */
-static bool need_swap(struct __test_metadata *_metadata, bool *swap)
-{
-	int err = access("/proc/swaps", F_OK) ? -ENXIO : swap_on();
-
-	if (err == -ENXIO)
-		SKIP(return false, "no swap, or no RAM disk");
-	EXPECT_EQ(0, err);
-	*swap = !err;
-	return *swap;
-}
-
-/* So that the pages that it has to copy are not in our way. */
-static void warm_up(int i)
-{
-	long p = bc_puppet_map(i, 0, 4, BC_RW, MAP_PRIVATE);
-
-	bc_call(i, BC_CALL_FILL, p, 4);
-	bc_call(i, BC_CALL_CHECK, p, 4);
-	bc_call(i, SYS_munmap, p, 4 * BC_PAGE);
-}
-
-static int start_in(const char *dir, int i)
-{
-	int err = bc_puppet_start(i);
-
-	err = err ?: bc_write(dir, "tasks", "%d", bc_puppets[i].pid);
-	if (!err)
-		warm_up(i);
-	return err;
-}
-
-static void child(char *path, size_t size, const char *dir, const char *name)
-{
-	snprintf(path, size, "%.60s/%s", dir, name);
-}
 
 FIXTURE_SETUP(phys)
 {
@@ -102,13 +29,7 @@ FIXTURE_SETUP(phys)
 		SKIP(return, "%s", bc_unavailable());
 	if (bc_get(BC_ROOT, "physpages") == -ENOENT)
 		SKIP(return, "no physpages in this kernel");
-	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
-	child(self->a, sizeof(self->a), self->dir, "a");
-	child(self->b, sizeof(self->b), self->dir, "b");
-	ASSERT_EQ(0, mkdir(self->a, 0755));
-	ASSERT_EQ(0, mkdir(self->b, 0755));
-	ASSERT_EQ(0, bc_puppets_init());
-	ASSERT_EQ(0, start_in(self->a, 0));
+	ASSERT_EQ(0, bc_two_groups(self->dir, self->a, self->b));
 }
 
 FIXTURE_TEARDOWN(phys)
@@ -119,7 +40,7 @@ FIXTURE_TEARDOWN(phys)
 		return;
 	bc_puppets_kill();
 	if (self->swap)
-		EXPECT_EQ(0, swapoff(disk));
+		EXPECT_EQ(0, swapoff(bc_disk));
 	EXPECT_EQ(0, bc_settle(self->a, held, 0));
 	EXPECT_EQ(0, bc_settle(self->b, held, 0));
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
@@ -129,35 +50,8 @@ FIXTURE_TEARDOWN(phys)
 	}
 }
 
-/* What of @name a process has, in pages. */
-static long pages_of(int i, const char *name)
-{
-	char path[32], line[128];
-	size_t len = strlen(name);
-	long kb = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", bc_puppets[i].pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, name, len) && line[len] == ':')
-			kb = strtol(line + len + 1, NULL, 10);
-	}
-	fclose(f);
-	return kb * 1024 / (long)BC_PAGE;
-}
-
 static void nothing(int sig)
 {
-}
-
-static long map_filled(int i, size_t pages)
-{
-	long p = bc_puppet_map(i, 0, pages, BC_RW, MAP_PRIVATE);
-
-	return p < 0 ? p : bc_call(i, BC_CALL_FILL, p, pages) ?: p;
 }
 
 TEST_F(phys, touch)
@@ -198,7 +92,7 @@ TEST_F(phys, touch)
 
 TEST_F(phys, fork)
 {
-	long p = map_filled(0, 100), base = bc_get(self->a, held), val;
+	long p = bc_map_filled(0, 100), base = bc_get(self->a, held), val;
 
 	ASSERT_LT(0, p);
 	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
@@ -214,7 +108,7 @@ TEST_F(phys, fork)
 	EXPECT_GT(val + 60, bc_get(self->b, held));
 	/* The one who has paid has another program, and the others go on. */
 	EXPECT_EQ(0, bc_puppet_exec(0));
-	warm_up(0);
+	bc_warm_up(0);
 	val = bc_get(self->a, held);
 	EXPECT_LE(60, val);
 	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 100));
@@ -225,20 +119,20 @@ TEST_F(phys, fork)
 /* What was touched stays where it is, what comes is the new group's. */
 TEST_F(phys, move)
 {
-	long base = bc_get(self->a, held), p = map_filled(0, 50), q, val;
+	long base = bc_get(self->a, held), p = bc_map_filled(0, 50), q, val;
 
 	ASSERT_LT(0, p);
 	EXPECT_EQ(base + 50, bc_get(self->a, held));
 	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[0].pid));
 	EXPECT_EQ(base + 50, bc_get(self->a, held));
-	q = map_filled(0, 30);
+	q = bc_map_filled(0, 30);
 	ASSERT_LT(0, q);
 	EXPECT_EQ(base + 50, bc_get(self->a, held));
 	val = bc_get(self->b, held);
 	EXPECT_LE(30, val);
 	EXPECT_GT(40, val);
 	EXPECT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", bc_puppets[0].pid));
-	EXPECT_LT(0, map_filled(0, 30));
+	EXPECT_LT(0, bc_map_filled(0, 30));
 	EXPECT_EQ(base + 50, bc_get(self->a, held));
 	EXPECT_EQ(val, bc_get(self->b, held));
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 50 * BC_PAGE));
@@ -252,15 +146,15 @@ TEST_F_TIMEOUT(phys, kill, 60)
 {
 	long base = bc_get(self->a, held), p, q;
 
-	ASSERT_EQ(0, start_in(self->b, 1));
-	q = map_filled(1, 300);
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
+	q = bc_map_filled(1, 300);
 	ASSERT_LT(0, q);
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", base + 100));
-	p = map_filled(0, 100);
+	p = bc_map_filled(0, 100);
 	ASSERT_LT(0, p);
 	EXPECT_EQ(base + 100, bc_get(self->a, held));
 	EXPECT_EQ(0, bc_get(self->a, failcnt));
-	EXPECT_EQ(-EPIPE, map_filled(0, 1));
+	EXPECT_EQ(-EPIPE, bc_map_filled(0, 1));
 	EXPECT_EQ(1, bc_get(self->a, kills));
 	EXPECT_EQ(1, bc_get(self->dir, kills));
 	EXPECT_EQ(0, bc_get(self->b, kills));
@@ -275,14 +169,14 @@ TEST_F_TIMEOUT(phys, kill_below, 60)
 {
 	long q;
 
-	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
 	ASSERT_EQ(0, bc_puppet_start(2));
-	q = map_filled(1, 300);
+	q = bc_map_filled(1, 300);
 	ASSERT_LT(0, q);
-	EXPECT_LT(0, map_filled(2, 1000));
+	EXPECT_LT(0, bc_map_filled(2, 1000));
 	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", bc_get(self->dir, held) + 50));
 	EXPECT_EQ(0, bc_write(self->dir, maxheld, "0"));
-	EXPECT_LT(0, map_filled(0, 100));
+	EXPECT_LT(0, bc_map_filled(0, 100));
 	EXPECT_EQ(1, bc_get(self->dir, kills));
 	EXPECT_EQ(1, bc_get(self->b, kills));
 	EXPECT_EQ(0, bc_get(self->a, kills));
@@ -293,21 +187,21 @@ TEST_F_TIMEOUT(phys, kill_below, 60)
 
 TEST_F_TIMEOUT(phys, kill_all, 60)
 {
-	long p = map_filled(0, 10);
+	long p = bc_map_filled(0, 10);
 
 	/* It is inherited. */
 	EXPECT_EQ(0, bc_get(self->a, "physpages/oom_group"));
 	EXPECT_EQ(0, bc_write(self->a, "physpages/oom_group", "1"));
 	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
-	child(self->b, sizeof(self->b), self->a, "c");
+	bc_child(self->b, self->a, "c");
 	EXPECT_EQ(1, bc_get(self->b, "physpages/oom_group"));
 	EXPECT_EQ(-EINVAL, bc_write(self->a, "physpages/oom_group", "2"));
 	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "physpages/oom_group", "1"));
-	ASSERT_EQ(0, start_in(self->b, 1));
-	ASSERT_EQ(0, start_in(self->a, 2));
-	ASSERT_EQ(0, start_in(self->dir, 3));
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
+	ASSERT_EQ(0, bc_start_in(self->a, 2));
+	ASSERT_EQ(0, bc_start_in(self->dir, 3));
 	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", bc_get(self->dir, held) + 50));
-	EXPECT_EQ(-EPIPE, map_filled(1, 100));
+	EXPECT_EQ(-EPIPE, bc_map_filled(1, 100));
 	EXPECT_EQ(-EPIPE, bc_call(0, BC_CALL_CHECK, p, 1));
 	EXPECT_EQ(-EPIPE, bc_call(2, BC_CALL_CHECK, p, 1));
 	EXPECT_EQ(3, bc_get(self->a, kills));
@@ -316,7 +210,7 @@ TEST_F_TIMEOUT(phys, kill_all, 60)
 	EXPECT_EQ(0, bc_settle(self->b, held, 0));
 	bc_puppet_kill(1);
 	EXPECT_EQ(0, rmdir(self->b));
-	child(self->b, sizeof(self->b), self->dir, "b");
+	bc_child(self->b, self->dir, "b");
 }
 
 /* With nobody to be killed, it goes on above the limit. */
@@ -328,7 +222,7 @@ TEST_F_TIMEOUT(phys, nobody, 120)
 	snprintf(path, sizeof(path), "/proc/%d", bc_puppets[0].pid);
 	ASSERT_EQ(0, bc_write(path, "oom_score_adj", "-1000"));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 10));
-	p = map_filled(0, 14);
+	p = bc_map_filled(0, 14);
 	ASSERT_LT(0, p);
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 14));
 	EXPECT_LT(bc_get(self->a, limit), bc_get(self->a, held));
@@ -339,13 +233,13 @@ TEST_F_TIMEOUT(phys, nobody, 120)
 /* What is locked cannot be had back, and is no reason to go on for ever. */
 TEST_F_TIMEOUT(phys, locked, 120)
 {
-	long p = map_filled(0, 100);
+	long p = bc_map_filled(0, 100);
 
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	EXPECT_EQ(0, bc_call(0, SYS_mlockall, MCL_CURRENT | MCL_FUTURE));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 10));
-	EXPECT_EQ(-EPIPE, map_filled(0, 100));
+	EXPECT_EQ(-EPIPE, bc_map_filled(0, 100));
 	EXPECT_EQ(1, bc_get(self->a, kills));
 	EXPECT_LT(0, p);
 }
@@ -355,13 +249,13 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 {
 	long max = bc_get(self->a, held) + 200, p;
 
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
-	p = map_filled(0, 1000);
+	p = bc_map_filled(0, 1000);
 	ASSERT_LT(0, p);
 	EXPECT_GE(max, bc_get(self->a, maxheld));
-	EXPECT_LE(700, pages_of(0, "VmSwap"));
+	EXPECT_LE(700, bc_pages_of(0, "VmSwap"));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
 	EXPECT_GE(max, bc_get(self->a, maxheld));
@@ -370,7 +264,7 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 	TH_LOG("%ld times at the limit", bc_get(self->a, failcnt));
 	/* More than the limit comes back with swapoff(2). */
 	self->swap = false;
-	EXPECT_EQ(0, swapoff(disk));
+	EXPECT_EQ(0, swapoff(bc_disk));
 	EXPECT_LE(1000, bc_get(self->a, held));
 	EXPECT_EQ(0, bc_write(self->a, limit, "max"));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
@@ -381,17 +275,17 @@ TEST_F_TIMEOUT(phys, reclaim_below, 120)
 {
 	long max, p, q;
 
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
-	p = map_filled(0, 400);
+	p = bc_map_filled(0, 400);
 	ASSERT_LT(0, p);
 	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
-	warm_up(1);
-	ASSERT_EQ(0, start_in(self->b, 2));
+	bc_warm_up(1);
+	ASSERT_EQ(0, bc_start_in(self->b, 2));
 	max = bc_get(self->dir, held) + 100;
 	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", max));
 	EXPECT_EQ(0, bc_write(self->dir, maxheld, "0"));
-	q = map_filled(2, 400);
+	q = bc_map_filled(2, 400);
 	ASSERT_LT(0, q);
 	EXPECT_GE(max, bc_get(self->dir, maxheld));
 	EXPECT_EQ(0, bc_get(self->dir, kills));
@@ -406,21 +300,21 @@ TEST_F_TIMEOUT(phys, neighbour, 120)
 {
 	long p, q, r;
 
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
-	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
 	ASSERT_EQ(0, bc_puppet_start(2));
-	q = map_filled(1, 300);
-	r = map_filled(2, 300);
+	q = bc_map_filled(1, 300);
+	r = bc_map_filled(2, 300);
 	ASSERT_LT(0, q);
 	ASSERT_LT(0, r);
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 100));
-	p = map_filled(0, 600);
+	p = bc_map_filled(0, 600);
 	ASSERT_LT(0, p);
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
-	EXPECT_LE(400, pages_of(0, "VmSwap"));
-	EXPECT_EQ(0, pages_of(1, "VmSwap"));
-	EXPECT_EQ(0, pages_of(2, "VmSwap"));
+	EXPECT_LE(400, bc_pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, bc_pages_of(1, "VmSwap"));
+	EXPECT_EQ(0, bc_pages_of(2, "VmSwap"));
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
@@ -429,14 +323,14 @@ TEST_F_TIMEOUT(phys, credit, 60)
 {
 	long p, q, i;
 
-	p = map_filled(0, 120);
+	p = bc_map_filled(0, 120);
 	ASSERT_LT(0, p);
-	ASSERT_EQ(0, start_in(self->a, 1));
+	ASSERT_EQ(0, bc_start_in(self->a, 1));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held)));
 	EXPECT_EQ(0, bc_call(0, SYS_madvise, p, 120 * BC_PAGE, MADV_DONTNEED));
 	/* What one CPU has given back, another one takes. */
 	for (i = 0; i < 20; i++) {
-		q = map_filled(1, 100);
+		q = bc_map_filled(1, 100);
 		ASSERT_LT(0, q);
 		EXPECT_EQ(0, bc_call(1, SYS_munmap, q, 100 * BC_PAGE));
 		EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 100));
@@ -452,10 +346,10 @@ TEST_F_TIMEOUT(phys, signals, 120)
 
 	bc_puppet_kill(0);
 	signal(SIGALRM, nothing);
-	ASSERT_EQ(0, start_in(self->a, 0));
+	ASSERT_EQ(0, bc_start_in(self->a, 0));
 	EXPECT_EQ(0, bc_call(0, SYS_setitimer, ITIMER_REAL, (long)&ticks, 0));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 20));
-	EXPECT_EQ(-EPIPE, map_filled(0, 100));
+	EXPECT_EQ(-EPIPE, bc_map_filled(0, 100));
 	EXPECT_EQ(1, bc_get(self->a, kills));
 	signal(SIGALRM, SIG_DFL);
 }
@@ -463,19 +357,19 @@ TEST_F_TIMEOUT(phys, signals, 120)
 /* What a group has paid for, and nobody in it has mapped any more. */
 TEST_F_TIMEOUT(phys, moved_away, 120)
 {
-	long p = map_filled(0, 300);
+	long p = bc_map_filled(0, 300);
 
 	ASSERT_LT(0, p);
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[0].pid));
-	ASSERT_EQ(0, start_in(self->a, 1));
+	ASSERT_EQ(0, bc_start_in(self->a, 1));
 	/* Its own cannot be had. */
 	EXPECT_EQ(0, bc_call(1, SYS_mlockall, MCL_CURRENT | MCL_FUTURE));
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held)));
-	EXPECT_LT(0, map_filled(1, 50));
+	EXPECT_LT(0, bc_map_filled(1, 50));
 	EXPECT_EQ(0, bc_get(self->a, kills));
-	EXPECT_LE(20, pages_of(0, "VmSwap"));
+	EXPECT_LE(20, bc_pages_of(0, "VmSwap"));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 300));
 }
 
@@ -483,11 +377,11 @@ TEST_F_TIMEOUT(phys, barrier, 120)
 {
 	long max, p;
 
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	max = bc_get(self->a, held) + 100;
 	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", max));
-	p = map_filled(0, 600);
+	p = bc_map_filled(0, 600);
 	ASSERT_LT(0, p);
 	/* A system call, and a look around on the way out of it. */
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
@@ -499,13 +393,13 @@ TEST_F_TIMEOUT(phys, barrier, 120)
 
 TEST_F_TIMEOUT(phys, on_demand, 60)
 {
-	long p = map_filled(0, 200), val = bc_get(self->a, held);
+	long p = bc_map_filled(0, 200), val = bc_get(self->a, held);
 
 	ASSERT_LT(0, p);
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "10"));
 	EXPECT_EQ(-EINVAL, bc_write(self->a, "physpages/reclaim", "x"));
 	EXPECT_EQ(-EINVAL, bc_write(BC_ROOT, "physpages/reclaim", "10"));
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "40"));
 	EXPECT_GE(val - 40, bc_get(self->a, held));
@@ -525,7 +419,7 @@ TEST_F_TIMEOUT(phys, system_call, 60)
 {
 	long max, p;
 
-	if (!need_swap(_metadata, &self->swap))
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	max = bc_get(self->a, held) + 50;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
@@ -558,13 +452,13 @@ static int out_of_memory(void)
 /* The group that is furthest above its barrier comes first, then the largest in it. */
 TEST_F_TIMEOUT(phys, two_levels, 60)
 {
-	ASSERT_EQ(0, start_in(self->b, 1));
-	ASSERT_EQ(0, start_in(self->b, 2));
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
+	ASSERT_EQ(0, bc_start_in(self->b, 2));
 	ASSERT_EQ(0, bc_puppet_start(3));
-	EXPECT_LT(0, map_filled(0, 600));
-	EXPECT_LT(0, map_filled(1, 500));
-	EXPECT_LT(0, map_filled(2, 400));
-	EXPECT_LT(0, map_filled(3, 20000));
+	EXPECT_LT(0, bc_map_filled(0, 600));
+	EXPECT_LT(0, bc_map_filled(1, 500));
+	EXPECT_LT(0, bc_map_filled(2, 400));
+	EXPECT_LT(0, bc_map_filled(3, 20000));
 	/* a has more, and b is further above; all below the barrier of both. */
 	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", bc_get(self->a, held) - 100));
 	EXPECT_EQ(0, bc_write(self->b, barrier, "%ld", bc_get(self->b, held) - 200));
@@ -577,41 +471,31 @@ TEST_F_TIMEOUT(phys, two_levels, 60)
 	EXPECT_EQ(0, bc_get(self->dir, kills));
 }
 
-static long map_huge(int i, size_t n)
-{
-	long p = bc_puppet_map(i, 0, (n + 1) * HUGE_PAGES, BC_RW, MAP_PRIVATE);
-
-	if (p < 0)
-		return p;
-	p = (p + HUGE - 1) & ~(HUGE - 1);
-	return bc_call(i, SYS_madvise, p, n * HUGE, MADV_HUGEPAGE) ?: p;
-}
-
 TEST_F_TIMEOUT(phys, huge, 120)
 {
 	long base = bc_get(self->a, held), p;
 
-	p = map_huge(0, 2);
+	p = bc_map_huge(0, 2);
 	if (p == -EINVAL)
 		SKIP(return, "no huge pages");
 	ASSERT_LT(0, p);
 	EXPECT_EQ(0, bc_call(0, BC_CALL_TOUCH, p));
 	if (bc_get(self->a, held) == base + 1)
 		SKIP(return, "no huge page to be had");
-	EXPECT_EQ(base + (long)HUGE_PAGES, bc_get(self->a, held));
+	EXPECT_EQ(base + (long)BC_HUGE_PAGES, bc_get(self->a, held));
 	/* In parts: what is left is small, and what is freed is given back. */
-	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, HUGE_PAGES));
-	if (!need_swap(_metadata, &self->swap))
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, BC_HUGE_PAGES));
+	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 100 * BC_PAGE));
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "1G"));
 	EXPECT_GE(base + 20, bc_get(self->a, held));
-	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p + 100 * BC_PAGE, HUGE_PAGES - 100));
-	EXPECT_LE((long)HUGE_PAGES - 100, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p + 100 * BC_PAGE, BC_HUGE_PAGES - 100));
+	EXPECT_LE((long)BC_HUGE_PAGES - 100, bc_get(self->a, held));
 	/* There is no room for a whole one. */
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 100));
 	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
-	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p + HUGE, 50));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p + BC_HUGE, 50));
 	EXPECT_EQ(0, bc_get(self->a, failcnt));
 	EXPECT_EQ(0, bc_get(self->a, kills));
 	EXPECT_GE(bc_get(self->a, limit), bc_get(self->a, maxheld));
