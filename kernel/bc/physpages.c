@@ -19,6 +19,8 @@
  * - Above the barrier, tasks do the same, but nobody is killed for it.
  * - failcnt says how often there was no room at first, not what came of it; oom_kills does.
  * - If nobody may be killed, the limit does not hold. The log says so.
+ * - pss is something else: what the group has mapped, shared pages in parts. It is only
+ *   told, computed when it is read (pss.c), and limits nothing.
  *
  * How: an address space knows whom to charge (mm.c), and a page who has paid (pages.c).
  * A page fault cannot make room, with the locks that it holds. In user mode, it fails, and
@@ -76,6 +78,7 @@
 #include "mm.h"
 #include "pages.h"
 #include "physpages.h"
+#include "pss.h"
 #include "sabotage.h"
 #include "swappages.h"
 
@@ -1135,14 +1138,46 @@ static ssize_t physpages_oom_kills_show(struct config_item *item, char *page)
 			  atomic_long_read(&to_phys_css(bc_item_css(item))->oom_kills));
 }
 
+/* In the group, or below; for a root: in no group. */
+static bool is_in(const struct mm_struct *mm, void *arg)
+{
+	struct bc_css *top = arg, *css;
+
+	guard(rcu)();
+	css = living(READ_ONCE(mm->bc.charge[BC_MM_ANON].css));
+	if (top->root || !css)
+		return top->root && !css;
+	return is_below(&to_bc_resource(css)->counter, &to_bc_resource(top)->counter);
+}
+
+static ssize_t physpages_pss_show(struct config_item *item, char *page)
+{
+	unsigned long pages;
+	int err = bc_pss(is_in, bc_item_css(item), &pages);
+
+	return err ?: sysfs_emit(page, "%lu\n", pages);
+}
+
 CONFIGFS_ATTR_WO(physpages_, reclaim);
 CONFIGFS_ATTR(physpages_, oom_group);
 CONFIGFS_ATTR_RO(physpages_, oom_kills);
+
+/*
+ * Not for everybody: it takes time in proportion to what is mapped, and tells what others
+ * share with the group, which smaps_rollup tells only who may ptrace(2).
+ */
+static struct configfs_attribute physpages_attr_pss = {
+	.ca_name	= "pss",
+	.ca_mode	= 0400,
+	.ca_owner	= THIS_MODULE,
+	.show		= physpages_pss_show,
+};
 
 static struct configfs_attribute *physpages_attrs[] = {
 	&physpages_attr_reclaim,
 	&physpages_attr_oom_group,
 	&physpages_attr_oom_kills,
+	&physpages_attr_pss,
 	NULL
 };
 

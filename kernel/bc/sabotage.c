@@ -60,6 +60,7 @@ static const char * const names[] = {
 	[BC_SABOTAGE_RECLAIM] = "reclaim",
 	[BC_SABOTAGE_BYSTANDER] = "bystander",
 	[BC_SABOTAGE_ASLEEP] = "asleep",
+	[BC_SABOTAGE_WHOLE] = "whole",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

@@ -41,6 +41,7 @@ static const struct file_mode physpages_files[] = {
 	{ "reclaim",	S_IFREG | 0200 },
 	{ "oom_group",	S_IFREG | 0644 },
 	{ "oom_kills",	S_IFREG | 0444 },
+	{ "pss",	S_IFREG | 0400 },
 };
 
 static const struct file_mode debug_files[] = {
