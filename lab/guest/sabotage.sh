@@ -104,6 +104,8 @@ limit		test_swappages	swap.limit
 parent		test_swappages	swap.parent
 owner		test_swappages	swap.move
 linger		test_swappages	swap.outlive
+leave_mm	test_pss	phys.alone
+whole		test_pss	phys.zygote
 limit		test_sockbuf	bc.unix_refuse
 parent		test_sockbuf	bc.unix_refuse_above
 uncharge	test_sockbuf	bc.unix_dgram
