@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# In the guest: a fork bomb, then a program that leaks descriptors, each in a group;
-# a healthy program outside of it.
+# In the guest: a fork bomb, then programs that leak descriptors and memory, each in a
+# group; a healthy program outside of it.
 bc=/sys/kernel/config/bc
 say()  { printf "\n${BOLD:+\033[1m}# %s${BOLD:+\033[0m}\n" "$*"; }
 run()  { printf '  $ %s\n' "$*"; sh -c "$*" 2>&1 | sed 's/^/  /'; }
@@ -96,42 +96,66 @@ run "echo 1000 > /proc/sys/fs/file-max"
 say "A server leaks one at every tenth request. It may have 200, its neighbour any."
 run "bcctl create server numfiles=200"
 run "bcctl create neighbour"
-rm -f /tmp/steps
 # In user namespaces, as root may go on above fs.file-max.
 cat >/tmp/neighbour <<'EOF'
 while cat /proc/uptime >/dev/null && echo >>/tmp/steps; do usleep 20000; done
 EOF
-(echo 0 >$bc/neighbour/tasks; exec unshare -U sh /tmp/neighbour) &
-healthy=$!
-while [ ! -s /tmp/steps ]; do usleep 10000; done
-(echo 0 >$bc/server/tasks; exec unshare -U /bc/leak) &
-leak=$!
 
-files()
+# Start the neighbour, and the server when that gets by.
+start()
+{
+	rm -f /tmp/steps
+	(echo 0 >$bc/neighbour/tasks; exec unshare -U sh /tmp/neighbour) &
+	healthy=$!
+	while [ ! -s /tmp/steps ]; do usleep 10000; done
+	(echo 0 >$bc/server/tasks; exec unshare -U "$1") &
+	leak=$!
+}
+
+# What the server has of $1, the resource of this act, and what is said about it.
+header()
+{
+	resource=$1
+	printf '\n  %-26s %23s   %9s\n' '' '-------- server -------' 'neighbour'
+	printf '  %-26s %7s %7s %7s   %9s\n' '' held maxheld failcnt steps
+}
+
+server()
 {
 	printf '  %-26s' "$1"
 	for f in held maxheld failcnt; do
-		printf ' %7s' "$(cat $bc/server/numfiles/$f)"
+		printf ' %7s' "$(cat $bc/server/$resource/$f)"
 	done
 	printf '   %9s\n' "$(steps)"
 }
 
-# Wait until the server holds at least that many files.
+# Wait until the server holds at least that many.
 until_held()
 {
-	while [ "$(cat $bc/server/numfiles/held)" -lt "$1" ]; do usleep 10000; done
+	while [ "$(cat $bc/server/$resource/held)" -lt "$1" ]; do usleep 10000; done
 }
 
-printf '\n  %-26s %23s   %9s\n' '' '-------- server -------' 'neighbour'
-printf '  %-26s %7s %7s %7s   %9s\n' '' held maxheld failcnt steps
+remove_both()
+{
+	run "bcctl delete server neighbour"
+	for g in server neighbour; do
+		if [ -d $bc/$g ]; then
+			echo "  $g is still there."
+			fail=1
+		fi
+	done
+}
+
+start /bc/leak
+header numfiles
 until_held 100
-files "it leaks"
+server "it leaks"
 while [ "$(cat $bc/server/numfiles/failcnt)" = 0 ]; do usleep 10000; done
-files "it is at its limit"
+server "it is at its limit"
 before=$(steps)
 sleep 2
 after=$(steps)
-files "two seconds later"
+server "two seconds later"
 if [ "$after" -le "$before" ] || [ "$(cat $bc/server/numfiles/held)" -gt 200 ]; then
 	echo "  That should not have happened."
 	fail=1
@@ -143,24 +167,52 @@ run "bcctl explain $leak | sed -n '1p; /numfiles/,/numino/p' | sed '\$d'"
 say "The administrator gives it some room until it is mended. No restart."
 run "bcctl set server numfiles=300"
 until_held 300
-files "at the new limit"
+server "at the new limit"
 
 say "The same without a limit: the files of the whole machine are gone."
 run "bcctl set server numfiles=max"
 # The neighbour ends when it cannot open a file, which its shell tells.
 wait $healthy 2>/dev/null
-files "the neighbour has died"
+server "the neighbour has died"
 
 say "When it is killed, its files are closed, and the group holds nothing."
 kill $leak
 wait $leak 2>/dev/null
 while [ "$(cat $bc/server/numfiles/held)" != 0 ]; do usleep 10000; done
-files "killed"
-run "bcctl delete server neighbour"
-for g in server neighbour; do
-	if [ -d $bc/$g ]; then
-		echo "  $g is still there."
-		fail=1
-	fi
-done
+server "killed"
+remove_both
+
+say "Third act. A server leaks memory. It may have 32 MB of RAM, its neighbour any."
+run "bcctl create server physpages=32M"
+run "bcctl create neighbour"
+kills=$bc/server/physpages/oom_kills
+start /bc/hoard
+header physpages
+until_held 2000
+server "it leaks"
+while [ "$(cat $kills)" = 0 ] && kill -0 $leak 2>/dev/null; do usleep 10000; done
+wait $leak 2>/dev/null
+status=$?
+server "it has been killed"
+before=$(steps)
+sleep 1
+after=$(steps)
+server "a second later"
+if [ $status != 137 ] || [ "$(cat $kills)" != 1 ] || [ "$after" -le "$before" ] ||
+   [ "$(cat $bc/server/physpages/maxheld)" -gt 8192 ]; then
+	echo "  That should not have happened."
+	fail=1
+fi
+
+say "What does the log say? (In pages, 8192 are 32 MB.)"
+run "dmesg | grep '^bc: /server: out of memory'"
+if ! dmesg | grep -q '^bc: /server: out of memory.*killed hoard'; then
+	echo "  Nothing."
+	fail=1
+fi
+kill $healthy 2>/dev/null
+wait $healthy 2>/dev/null
+# What its shell was just running.
+while [ "$(cat $bc/neighbour/numtasks/held)" != 0 ]; do usleep 10000; done
+remove_both
 exit ${fail-0}
