@@ -80,7 +80,7 @@ static inline int bc_start_in(const char *dir, int i)
 
 static inline void bc_child(char *path, const char *dir, const char *name)
 {
-	snprintf(path, BC_DIR, "%s/%s", dir, name);
+	snprintf(path, BC_DIR, "%.60s/%s", dir, name);
 }
 
 /* A group of ours, with two below it, and the first puppet in the first one. */
@@ -96,15 +96,15 @@ static inline int bc_two_groups(char *dir, char *a, char *b)
 	return err ?: bc_start_in(a, 0);
 }
 
-/* What of @name a process has, in pages. */
-static inline long bc_pages_of(int i, const char *name)
+/* What a file like smaps_rollup or status in /proc/<pid> says of @name, in kB. */
+static inline long bc_kb_of(const char *dir, const char *file, const char *name)
 {
-	char path[32], line[128];
+	char path[PATH_MAX], line[128];
 	size_t len = strlen(name);
-	long kb = -1;
+	long kb = -ENODATA;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", bc_puppets[i].pid);
+	bc_path(path, dir, file);
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
@@ -113,7 +113,23 @@ static inline long bc_pages_of(int i, const char *name)
 			kb = strtol(line + len + 1, NULL, 10);
 	}
 	fclose(f);
-	return kb * 1024 / (long)BC_PAGE;
+	return kb;
+}
+
+static inline void bc_proc_dir(char *path, size_t size, int i)
+{
+	snprintf(path, size, "/proc/%d", bc_puppets[i].pid);
+}
+
+/* What of @name a process has, in pages. */
+static inline long bc_pages_of(int i, const char *name)
+{
+	char dir[32];
+	long kb;
+
+	bc_proc_dir(dir, sizeof(dir), i);
+	kb = bc_kb_of(dir, "status", name);
+	return kb < 0 ? kb : kb * 1024 / (long)BC_PAGE;
 }
 
 static inline long bc_map_filled(int i, size_t pages)

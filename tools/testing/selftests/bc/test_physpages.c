@@ -7,7 +7,7 @@
  */
 #include <sys/time.h>
 
-#include "bc_anon.h"
+#include "bc_phys.h"
 
 static const char *held = "physpages/held";
 static const char *maxheld = "physpages/maxheld";
@@ -15,40 +15,6 @@ static const char *limit = "physpages/limit";
 static const char *barrier = "physpages/barrier";
 static const char *failcnt = "physpages/failcnt";
 static const char *kills = "physpages/oom_kills";
-
-FIXTURE(phys) {
-	char dir[BC_DIR];
-	char a[BC_DIR];
-	char b[BC_DIR];
-	bool swap;
-};
-
-FIXTURE_SETUP(phys)
-{
-	if (bc_unavailable())
-		SKIP(return, "%s", bc_unavailable());
-	if (bc_get(BC_ROOT, "physpages") == -ENOENT)
-		SKIP(return, "no physpages in this kernel");
-	ASSERT_EQ(0, bc_two_groups(self->dir, self->a, self->b));
-}
-
-FIXTURE_TEARDOWN(phys)
-{
-	const char *wrong;
-
-	if (!self->dir[0])
-		return;
-	bc_puppets_kill();
-	if (self->swap)
-		EXPECT_EQ(0, swapoff(bc_disk));
-	EXPECT_EQ(0, bc_settle(self->a, held, 0));
-	EXPECT_EQ(0, bc_settle(self->b, held, 0));
-	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
-}
 
 static void nothing(int sig)
 {

@@ -18,7 +18,7 @@ static const char *pss = "physpages/pss";
 /* Pss of a process in kB, from its directory in /proc. */
 static long rollup(const char *dir)
 {
-	return kb_of(dir, "smaps_rollup", "Pss");
+	return bc_kb_of(dir, "smaps_rollup", "Pss");
 }
 
 /*
@@ -31,7 +31,7 @@ static bool agrees(const char *group, int i)
 	char proc[32];
 	int n;
 
-	proc_dir(proc, sizeof(proc), i);
+	bc_proc_dir(proc, sizeof(proc), i);
 	for (n = 0; n < 20; n++) {
 		before = rollup(proc);
 		val = bc_get(group, pss);
@@ -61,7 +61,7 @@ TEST_F(phys, alone)
 	base = bc_get(self->a, pss);
 	EXPECT_LT(0, base);
 
-	p = map_filled(0, SHARED);
+	p = bc_map_filled(0, SHARED);
 	ASSERT_LT(0, p);
 	EXPECT_NEAR(base + SHARED, bc_get(self->a, pss));
 	EXPECT_TRUE(agrees(self->a, 0));
@@ -89,9 +89,9 @@ TEST_F(phys, alone)
 /* Groups above have it, too, and others do not. */
 TEST_F(phys, below)
 {
-	char c[96];
+	char c[BC_DIR];
 
-	child(c, sizeof(c), self->a, "c");
+	bc_child(c, self->a, "c");
 	ASSERT_EQ(0, mkdir(c, 0755));
 	EXPECT_EQ(0, bc_write(c, "tasks", "%d", bc_puppets[0].pid));
 	EXPECT_TRUE(agrees(c, 0));
@@ -102,22 +102,22 @@ TEST_F(phys, below)
 
 /* Let the first puppet have @kids, in groups of their own: b, c and so on. */
 static void fork_kids(struct __test_metadata *_metadata, const char *dir,
-		      char (*group)[80], int kids)
+		      char (*group)[BC_DIR], int kids)
 {
 	char name[2] = "a";
 	int i;
 
-	child(group[0], sizeof(group[0]), dir, name);
+	bc_child(group[0], dir, name);
 	for (i = 1; i <= kids; i++) {
 		name[0]++;
-		child(group[i], sizeof(group[i]), dir, name);
+		bc_child(group[i], dir, name);
 		if (i > 1)
 			ASSERT_EQ(0, mkdir(group[i], 0755));
 		ASSERT_EQ(0, bc_puppet_fork(0, i, BC_CALL_FORK));
 		ASSERT_EQ(0, bc_write(group[i], "tasks", "%d", bc_puppets[i].pid));
-		warm_up(i);
+		bc_warm_up(i);
 	}
-	warm_up(0);
+	bc_warm_up(0);
 }
 
 /*
@@ -125,7 +125,7 @@ static void fork_kids(struct __test_metadata *_metadata, const char *dir,
  * their groups? What goes when nobody has them any more says so. A file's pages are not
  * mapped by fork(2), but when they are looked at.
  */
-static void check_shares(struct __test_metadata *_metadata, char (*group)[80], int kids,
+static void check_shares(struct __test_metadata *_metadata, char (*group)[BC_DIR], int kids,
 			 long p)
 {
 	long part = SHARED / (kids + 1), with[BC_NR_PUPPETS];
@@ -148,8 +148,8 @@ static void check_shares(struct __test_metadata *_metadata, char (*group)[80], i
 
 TEST_F(phys, shared_by_fork)
 {
-	char group[2][80];
-	long p = map_filled(0, SHARED), half;
+	char group[2][BC_DIR];
+	long p = bc_map_filled(0, SHARED), half;
 
 	ASSERT_LT(0, p);
 	fork_kids(_metadata, self->dir, group, 1);
@@ -163,7 +163,7 @@ TEST_F(phys, shared_by_fork)
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, SHARED * BC_PAGE));
 
 	bc_puppet_kill(1);
-	p = map_filled(0, SHARED);
+	p = bc_map_filled(0, SHARED);
 	ASSERT_LT(0, p);
 	fork_kids(_metadata, self->dir, group, 1);
 	check_shares(_metadata, group, 1, p);
@@ -171,7 +171,7 @@ TEST_F(phys, shared_by_fork)
 
 TEST_F(phys, shared_memory)
 {
-	char group[2][80];
+	char group[2][BC_DIR];
 	long p = bc_puppet_map(0, 0, SHARED, BC_RW, MAP_SHARED);
 
 	ASSERT_LT(0, p);
@@ -184,7 +184,7 @@ TEST_F(phys, shared_memory)
 TEST_F(phys, shared_file)
 {
 	long fd = bc_call(0, SYS_memfd_create, (long)"pss", 0), p, base;
-	char group[2][80];
+	char group[2][BC_DIR];
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, bc_call(0, SYS_ftruncate, fd, 2 * SHARED * BC_PAGE));
@@ -262,8 +262,8 @@ static void check_sum(struct __test_metadata *_metadata)
 
 TEST_F_TIMEOUT(phys, zygote, 60)
 {
-	long p = map_filled(0, SHARED);
-	char group[5][80];
+	long p = bc_map_filled(0, SHARED);
+	char group[5][BC_DIR];
 
 	ASSERT_LT(0, p);
 	fork_kids(_metadata, self->dir, group, 4);
@@ -271,7 +271,7 @@ TEST_F_TIMEOUT(phys, zygote, 60)
 	check_shares(_metadata, group, 4, p);
 	check_sum(_metadata);
 	/* With one of them in the root. */
-	EXPECT_LT(0, map_filled(4, 2 * SHARED));
+	EXPECT_LT(0, bc_map_filled(4, 2 * SHARED));
 	EXPECT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", bc_puppets[4].pid));
 	EXPECT_EQ(0, bc_get(group[4], pss));
 	check_sum(_metadata);
@@ -280,19 +280,19 @@ TEST_F_TIMEOUT(phys, zygote, 60)
 /* Huge pages count page by page, also when they are mapped in parts. */
 TEST_F_TIMEOUT(phys, huge, 60)
 {
-	char group[2][80], proc[32];
+	char group[2][BC_DIR], proc[32];
 	long base, p;
 
-	p = map_huge(0, 1);
+	p = bc_map_huge(0, 1);
 	if (p == -EINVAL)
 		SKIP(return, "no huge pages");
 	ASSERT_LT(0, p);
 	base = bc_get(self->a, pss);
 	EXPECT_EQ(0, bc_call(0, BC_CALL_TOUCH, p));
-	proc_dir(proc, sizeof(proc), 0);
-	if (kb_of(proc, "smaps_rollup", "AnonHugePages") < (long)HUGE / 1024)
+	bc_proc_dir(proc, sizeof(proc), 0);
+	if (bc_kb_of(proc, "smaps_rollup", "AnonHugePages") < (long)BC_HUGE / 1024)
 		SKIP(return, "no huge page to be had");
-	EXPECT_NEAR(base + (long)HUGE_PAGES, bc_get(self->a, pss));
+	EXPECT_NEAR(base + (long)BC_HUGE_PAGES, bc_get(self->a, pss));
 	EXPECT_TRUE(agrees(self->a, 0));
 
 	fork_kids(_metadata, self->dir, group, 1);
@@ -328,16 +328,16 @@ static void nothing_to_undo(const char *dir)
  */
 TEST_F_TIMEOUT(phys, same_memory, 120)
 {
-	char c[96];
+	char c[BC_DIR];
 
-	child(c, sizeof(c), self->a, "c");
+	bc_child(c, self->a, "c");
 	ASSERT_EQ(0, mkdir(c, 0755));
 	EXPECT_EQ(0, bc_write(c, "tasks", "%d", bc_puppets[0].pid));
-	EXPECT_LT(0, map_filled(0, SHARED));
+	EXPECT_LT(0, bc_map_filled(0, SHARED));
 	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_VFORK));
 	ASSERT_EQ(0, bc_puppet_fork(0, 2, BC_CALL_VFORK));
-	warm_up(1);
-	warm_up(2);
+	bc_warm_up(1);
+	bc_warm_up(2);
 	EXPECT_TRUE(agrees(c, 0));
 	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[1].pid));
 	EXPECT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", bc_puppets[2].pid));
@@ -366,14 +366,14 @@ TEST_F_TIMEOUT(phys, same_memory, 120)
 
 TEST_F_TIMEOUT(phys, swapped, 120)
 {
-	long p = map_filled(0, SHARED), base;
+	long p = bc_map_filled(0, SHARED), base;
 
 	ASSERT_LT(0, p);
-	if (!get_swap(_metadata, &self->swap))
-		SKIP(return, NO_SWAP);
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
 	base = bc_get(self->a, pss);
 	EXPECT_EQ(-EAGAIN, bc_write(self->a, "physpages/reclaim", "1G"));
-	EXPECT_LE(SHARED - 20, pages_of(0, "VmSwap"));
+	EXPECT_LE(SHARED - 20, bc_pages_of(0, "VmSwap"));
 	EXPECT_GE(base - (SHARED - 20), bc_get(self->a, pss));
 	EXPECT_TRUE(agrees(self->a, 0));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, SHARED));
@@ -400,7 +400,7 @@ TEST_F_TIMEOUT(phys, busy, 60)
 	int reads = 0;
 	pid_t pid;
 
-	ASSERT_EQ(0, start_in(self->b, 1));
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
 	pid = bc_background(come_and_go, self->a);
 	ASSERT_LT(0, pid);
 	EXPECT_EQ(0, bc_call_send(1, &(struct bc_call){ .nr = BC_CALL_STORM, .arg = { 64 } }));
