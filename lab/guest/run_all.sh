@@ -1,19 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# In a guest of the lab: what KUnit found at boot, then all kselftests but those that need
-# more than one memory node. With -n, only those. KTAP.
+# In a guest of the lab: kselftests. "nodes" are those that need several CPUs or memory
+# nodes, "second" is about one half of the others, in as much time, and "first" is the rest,
+# with what KUnit found at boot. Without an argument, both halves. KTAP.
 cd "$(dirname "$0")" || exit 1
 nodes="test_cpuacct test_cpuset test_nodeset"
 rc=0
 
+# First, what looks at a kernel in which no group was ever made.
+second="test_kmempages test_swappages test_physpages test_kmemsize test_dcachesize
+test_mm_fuzz test_numflock test_sockbuf test_netneighbour"
+
+without()
+{
+	printf '%s\n' test_* | grep -vxF "$(printf '%s\n' "$@")"
+}
+
+# No module goes while there are removed groups that have its controller, as there are for a
+# minute after TCP connections: it comes first.
 case "${1-}" in
--n)
-	tests=$nodes
-	;;
-*)
-	# No module goes while there are removed groups that have its controller, as there
-	# are for a minute after TCP connections.
-	tests="test_modules $(printf '%s\n' test_* | grep -vxF "$(printf '%s\n' $nodes test_modules)")"
+nodes)	tests=$nodes ;;
+second)	tests=$second ;;
+first)	tests="test_modules $(without $nodes $second test_modules)" ;;
+"")	tests="test_modules $(without $nodes test_modules)" ;;
+*)	echo "run_all.sh: there are no tests '$1'" >&2; exit 2 ;;
+esac
+
+case "${1-}" in
+first|"")
 	for suite in /sys/kernel/debug/kunit/bc_*; do
 		if [ ! -e "$suite/results" ]; then
 			echo "not ok 1 KUnit has not run"
@@ -23,7 +37,6 @@ case "${1-}" in
 		cat "$suite/results"
 		grep -q '^ok' "$suite/results" || rc=1
 	done
-	;;
 esac
 
 for t in $tests; do
