@@ -94,6 +94,9 @@
 /* How often to try before somebody is killed, if nothing is freed. */
 #define TRIES		4
 
+/* How often, a jiffy each, while others write out pages, perhaps of this group. */
+#define MAX_TRIES	(5 * HZ)
+
 /* How long not to try again what was in vain. */
 #define IDLE		(HZ / 10)
 
@@ -426,7 +429,8 @@ static void take(struct phys_scan *s, struct folio *folio)
 
 /*
  * Does swappages let it go? Who has no room there is not asked again for each page, nor is
- * each one a refusal: whatever is looked at would be one. Of a large folio, parts may go.
+ * each one a refusal: whatever is looked at would be one. Parts of a large folio may go, and
+ * those that may not are one each: only if there is nothing else.
  */
 static bool has_place(struct phys_scan *s, const struct folio *folio)
 {
@@ -442,7 +446,7 @@ static bool has_place(struct phys_scan *s, const struct folio *folio)
 	counter = bc_owner_counter(word);
 	if (counter == s->full)
 		return false;
-	if (bc_swap_has_room(counter, s->pages + 1))
+	if (bc_swap_has_room(counter, s->pages + (s->freed ? folio_nr_pages(folio) : 1)))
 		return true;
 	s->full = counter;
 	if (!s->pages && !s->told) {
@@ -1016,11 +1020,12 @@ static bool make_room(struct phys_css *p, unsigned int *tries)
 	if (is_idle(&p->stuck))
 		return false;
 	if (reclaim(p, max(bc_counter_excess(&p->res.counter, 1, BC_LIMIT), MIN_TARGET),
-		    *tries > TRIES / 2)) {
+		    *tries % 16 == TRIES - 1)) {
 		*tries = 0;
 		return true;
 	}
-	if (++*tries < TRIES || atomic_read(&p->tree->in_flight)) {
+	if (++*tries < TRIES ||
+	    (*tries < MAX_TRIES && atomic_read(&p->tree->in_flight))) {
 		/* Others are at it, or have locked what could be looked at. */
 		schedule_timeout_killable(1);
 		return true;
@@ -1144,7 +1149,7 @@ static bool is_in(const struct mm_struct *mm, void *arg)
 	struct bc_css *top = arg, *css;
 
 	guard(rcu)();
-	css = living(READ_ONCE(mm->bc.charge[BC_MM_ANON].css));
+	css = bc_css_living(READ_ONCE(mm->bc.charge[BC_MM_ANON].css));
 	if (top->root || !css)
 		return top->root && !css;
 	return is_below(&to_bc_resource(css)->counter, &to_bc_resource(top)->counter);

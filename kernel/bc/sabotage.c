@@ -59,6 +59,7 @@ static const char * const names[] = {
 	[BC_SABOTAGE_FOREIGN] = "foreign",
 	[BC_SABOTAGE_RECLAIM] = "reclaim",
 	[BC_SABOTAGE_BYSTANDER] = "bystander",
+	[BC_SABOTAGE_TURNS] = "turns",
 	[BC_SABOTAGE_ASLEEP] = "asleep",
 	[BC_SABOTAGE_WHOLE] = "whole",
 };

@@ -50,6 +50,7 @@ enum bc_sabotage {
 	BC_SABOTAGE_FOREIGN,		/* anybody's cache is pruned */
 	BC_SABOTAGE_RECLAIM,		/* no page is reclaimed */
 	BC_SABOTAGE_BYSTANDER,		/* anybody may be killed for a group without room */
+	BC_SABOTAGE_TURNS,		/* of those who wait for room, not all are woken */
 	BC_SABOTAGE_ASLEEP,		/* who waits for room in a group is not woken */
 	BC_SABOTAGE_WHOLE,		/* of a page that is shared, each has all */
 };

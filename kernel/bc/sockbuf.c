@@ -34,12 +34,15 @@
  * room, its own or one above it, and is blocked: it cannot be written to, poll(2) included.
  * Then the charge is tried once more. Who uncharges looks at the lists afterwards, of the
  * counter and of those above it. So either the charge sees what was uncharged, or the
- * socket is woken. In the order in which they came, as many sockets are woken as pages
- * were uncharged; the rest of them when what these send has been uncharged. A limit that
- * is written wakes all. Who is woken and finds no room is put at the end of the list.
+ * socket is woken. Of TCP, in the order in which they came, as many sockets are woken as
+ * pages were uncharged; the rest of them when what these send has been uncharged. Of
+ * others, all are: nobody knows whether who is woken still wants to send, and if not,
+ * nothing more would be uncharged. A limit that is written wakes all. Who is woken and
+ * finds no room is put at the end of the list.
  *
- * A TCP socket that has nothing to send is always given room, by force, so that each
- * connection goes on, however many there are, and none depends on others to move.
+ * A TCP socket that has nothing to send is always given room, by force, and is not blocked,
+ * so that each connection goes on, however many there are, and none depends on others to
+ * move, nor to take their turn.
  *
  * waiting_lock protects the lists, and what is in a bc_sock for them. It is innermost.
  * Sockets are woken by a work item, as the one who uncharges may have any lock, that of
@@ -63,6 +66,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <net/mptcp.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
@@ -408,10 +412,15 @@ static noinline void wake_path(struct bc_counter *counter, unsigned long budget)
  * with that of block(). That they may be with a CPU as credit makes no difference: a charge
  * that is about to be refused finds them there.
  */
-static void wake_waiters(struct bc_sockbuf *buf, unsigned long n)
+static void wake_waiters(const struct bc_sock *bc, struct bc_sockbuf *buf, unsigned long n)
 {
-	if (unlikely(atomic_read(&nr_blocked)) && !bc_sabotaged(BC_SABOTAGE_ASLEEP))
-		wake_path(&buf->res.counter, max(n >> PAGE_SHIFT, 1UL));
+	unsigned long budget = ULONG_MAX;
+
+	if (likely(!atomic_read(&nr_blocked)) || bc_sabotaged(BC_SABOTAGE_ASLEEP))
+		return;
+	if (bc->kind == BC_SOCK_TCP || bc_sabotaged(BC_SABOTAGE_TURNS))
+		budget = max(n >> PAGE_SHIFT, 1UL);
+	wake_path(&buf->res.counter, budget);
 }
 
 /**
@@ -467,7 +476,7 @@ static unsigned long uncharge(struct bc_sock *bc, int dir, unsigned long n)
 	if (buf) {
 		credit_uncharge(&buf->res.counter, n);
 		if (dir == SK_MEM_SEND)
-			wake_waiters(buf, n);
+			wake_waiters(bc, buf, n);
 	}
 	return n;
 }
@@ -518,7 +527,8 @@ static noinline struct bc_counter *charge_or_block(struct bc_sock *bc, unsigned 
  */
 static bool is_stacked(const struct sock *sk)
 {
-	return sk->sk_protocol == IPPROTO_MPTCP ||
+	/* What was accepted has the other protocol from its beginning. */
+	return sk->sk_protocol == IPPROTO_MPTCP || sk_is_mptcp(sk) ||
 	       READ_ONCE(sk->sk_prot) != sk->sk_prot_creator;
 }
 
@@ -701,10 +711,15 @@ int __bc_sock_charge_send(struct bc_sock *bc, struct sk_buff *skb, bool noblock)
 	}
 	/* It is of no use to wait for what will never fit. */
 	if (noblock && n <= bc_counter_limit(refuser)) {
+		/* For SIGIO. */
+		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, bc->sk);
 		refuser = charge_or_block(bc, n, BC_LIMIT, refuser);
 		if (!refuser)
 			return 0;
-		err = -EAGAIN;
+		if (n <= bc_counter_limit(refuser))
+			err = -EAGAIN;
+		else
+			__bc_sock_unblock(bc);
 	}
 	refuse(bc, SK_MEM_SEND, refuser, n, BC_LIMIT);
 	free_uncharged(bc, skb);

@@ -104,11 +104,13 @@ int bc_swap_on(unsigned int type, unsigned long nr)
 void bc_swap_off(unsigned int type)
 {
 	struct swap_owners *owners = &swap_owners[type];
+	u32 *id;
 
 	guard(mutex)(&owners_mutex);
-	vfree(owners->id);
+	id = owners->id;
 	WRITE_ONCE(owners->id, NULL);
 	owners->nr = 0;
+	vfree(id);
 }
 
 /* Where the owner of a slot is remembered, that is in use; NULL: nowhere. */
@@ -199,7 +201,10 @@ bool __bc_swap_full(const struct folio *folio)
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
 	/* The folio keeps the slot, that the counter. */
 	for (c = id ? bc_counter_find(id) : NULL; c; c = c->parent) {
-		if ((unsigned long)atomic_long_read(&c->held) >= bc_counter_barrier(c) / 2)
+		long half = bc_counter_barrier(c) / 2;
+
+		/* It matters what of it is credit. */
+		if (atomic_long_read(&c->held) >= half && bc_counter_held(c) >= half)
 			return true;
 	}
 	return false;

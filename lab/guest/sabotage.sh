@@ -109,6 +109,7 @@ whole		test_pss	phys.zygote
 limit		test_sockbuf	bc.unix_refuse
 parent		test_sockbuf	bc.unix_refuse_above
 uncharge	test_sockbuf	bc.unix_dgram
+turns		test_sockbuf	bc.unix_turns
 uncharge	test_sockbuf	bc.tcp_receive
 limit		test_sockbuf	bc.udp_flood
 limit		test_sockbuf	bc.tcp_never

@@ -227,6 +227,37 @@ TEST_F(bc, unix_wake)
 	EXPECT_EQ(0, bc_rmdir(self->dir, "b"));
 }
 
+/* Who is woken, and does nothing, is in nobody's way. */
+TEST_F(bc, unix_turns)
+{
+	int a[2], b[2], c[2];
+
+	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, a));
+	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, b));
+	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, c));
+	ASSERT_EQ(0, bc_send(c[0], 1000, 0));
+	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "%ld",
+			      bc_get(self->dir, other)));
+	EXPECT_EQ(EAGAIN, bc_send(a[0], 1000, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, bc_send(b[0], 1000, MSG_DONTWAIT));
+	EXPECT_FALSE(bc_ready(b[0], POLLOUT, 0));
+	EXPECT_EQ(1, bc_drain(c[1]));
+	EXPECT_TRUE(bc_ready(b[0], POLLOUT, 10000));
+	EXPECT_EQ(0, bc_send(b[0], 1000, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, bc_send(a[0], 1000, MSG_DONTWAIT));
+	/* Nor who is closed. */
+	close(a[0]);
+	close(a[1]);
+	EXPECT_EQ(EAGAIN, bc_send(c[0], 1000, MSG_DONTWAIT));
+	EXPECT_EQ(1, bc_drain(b[1]));
+	EXPECT_TRUE(bc_ready(c[0], POLLOUT, 10000));
+	close(b[0]);
+	close(b[1]);
+	close(c[0]);
+	close(c[1]);
+	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
+}
+
 /* Descriptors on their way: what has them on board counts. */
 TEST_F(bc, unix_rights)
 {
@@ -1032,6 +1063,54 @@ TEST_F_TIMEOUT(bc, transfer_lossy, 900)
 	transfers_over(_metadata, &line, self->dir, 20, 30000, "max", "60000", false);
 	close(line.ns[0]);
 	close(line.ns[1]);
+}
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+/* What MPTCP sends goes on next to somebody who has taken all the room, from either end. */
+TEST_F_TIMEOUT(bc, mptcp, 300)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	int t[2], l, fd;
+
+	ASSERT_EQ(0, bc_tcp_pair(self->dir, self->dir, t));
+	ASSERT_EQ(0, bc_enter(self->dir));
+	l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	if (l < 0) {
+		bc_leave();
+		SKIP(return, "no MPTCP in this kernel");
+	}
+	ASSERT_EQ(0, bind(l, (void *)&addr, len));
+	ASSERT_EQ(0, listen(l, 1));
+	ASSERT_EQ(0, getsockname(l, (void *)&addr, &len));
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, connect(fd, (void *)&addr, len));
+	peers[0] = (struct peer) { .fd = fd };
+	fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	ASSERT_LE(0, fd);
+	peers[1] = (struct peer) { .fd = fd };
+	ASSERT_EQ(0, bc_leave());
+	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "65536"));
+	EXPECT_LT(0, bc_fill_up(t[0], 4096));
+
+	EXPECT_LE(0, transfer(peers, 2, 300000));
+	EXPECT_LT(0, bc_get(self->dir, "tcpsndbuf/failcnt"));
+	/* Who does not poll is stopped, too: after what fits, and one send more at each level. */
+	EXPECT_LT(0, bc_fill_up(peers[0].fd, 4096));
+	EXPECT_GE(1 << 20, bc_get(self->dir, "tcpsndbuf/maxheld"));
+	close(t[0]);
+	close(t[1]);
+	close(peers[0].fd);
+	close(peers[1].fd);
+	close(l);
+	EXPECT_EQ(0, bc_settle(self->dir, snd, 0));
+	EXPECT_EQ(0, bc_settle(self->dir, rcv, 0));
 }
 
 /* Without a limit, and with one, and with pages of a file, and without copies. */
