@@ -75,7 +75,7 @@ demo: kernel initramfs
 test: tree
 	@lab/test $(TEST)
 
-test-more: TEST = sabotage nobc groups
+test-more: TEST = slow sabotage nobc groups
 test-more: tree
 	@lab/test $(TEST)
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # In a guest of the lab: kselftests. "nodes" are those that need several CPUs or memory
 # nodes, "second" is about one half of the others, in as much time, and "first" is the rest,
-# with what KUnit found at boot. Without an argument, both halves. KTAP.
+# with what KUnit found at boot. "slow" are single tests of these, which take minutes there
+# and are left out otherwise. Or the names of tests, whole. KTAP.
 cd "$(dirname "$0")" || exit 1
 nodes="test_cpuacct test_cpuset test_nodeset"
 rc=0
@@ -11,23 +12,37 @@ rc=0
 second="test_kmempages test_swappages test_physpages test_kmemsize test_dcachesize
 test_mm_fuzz test_numflock test_sockbuf test_netneighbour"
 
+slow="test_clone:memory test_dcachesize:cost test_failslab:make_group
+test_hierarchies:css_groups test_kmemsize:each test_kmemsize:new_net
+test_listing:ten_thousand"
+
 without()
 {
 	printf '%s\n' test_* | grep -vxF "$(printf '%s\n' "$@")"
 }
 
+# Which of a test's tests are to be run: -t takes one, -T leaves one out.
+filter()
+{
+	for s in $slow; do
+		[ "${s%%:*}" != "$2" ] || printf ' %s %s' "$1" "${s#*:}"
+	done
+}
+
 # No module goes while there are removed groups that have its controller, as there are for a
 # minute after TCP connections: it comes first.
+how=-T
 case "${1-}" in
 nodes)	tests=$nodes ;;
 second)	tests=$second ;;
 first)	tests="test_modules $(without $nodes $second test_modules)" ;;
-"")	tests="test_modules $(without $nodes test_modules)" ;;
-*)	echo "run_all.sh: there are no tests '$1'" >&2; exit 2 ;;
+slow)	tests=$(printf '%s\n' $slow | sed 's/:.*//' | sort -u) how=-t ;;
+test_*)	tests=$* how= ;;
+*)	echo "run_all.sh: there are no tests '${1-}'" >&2; exit 2 ;;
 esac
 
 case "${1-}" in
-first|"")
+first)
 	for suite in /sys/kernel/debug/kunit/bc_*; do
 		if [ ! -e "$suite/results" ]; then
 			echo "not ok 1 KUnit has not run"
@@ -41,7 +56,7 @@ esac
 
 for t in $tests; do
 	echo "# $t, $(cut -d' ' -f1 /proc/uptime) s"
-	"./$t" || [ $? = 4 ] || rc=1
+	"./$t" $([ -z "$how" ] || filter "$how" "$t") || [ $? = 4 ] || rc=1
 	echo "# groups that live on: $(cat /sys/kernel/debug/bc/groups 2>/dev/null)"
 done
 
