@@ -328,7 +328,8 @@ static bool is_counter(const char *name)
 		if (!strcmp(name, others[i]))
 			return false;
 	}
-	return strlen(name) > 5 && (strstr(name, "pages") || strstr(name, "size"));
+	return strlen(name) > 5 && (strstr(name, "pages") || strstr(name, "size") ||
+				    strstr(name, "buf"));
 }
 
 /*
