@@ -888,6 +888,9 @@ TEST_F_TIMEOUT(bc, many, 300)
 	}
 }
 
+/* Room for several groups in a message: one is added for each message. */
+#define SOME 16384
+
 /* What comes and goes between two messages. */
 TEST_F_TIMEOUT(bc, come_and_go, 120)
 {
@@ -905,7 +908,7 @@ TEST_F_TIMEOUT(bc, come_and_go, 120)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, dump_start(fd, &genl, -1, group_path(self->dir), &d));
 	/* In every message, the last one seen goes, and perhaps the one above it. */
-	for (i = 0; (ret = dump_some(fd, &genl, &d, 4096)) == 1; i++) {
+	for (i = 0; (ret = dump_some(fd, &genl, &d, SOME)) == 1; i++) {
 		snprintf(path, sizeof(path), BC_ROOT "%s", d.groups[d.n - 1].path);
 		rmdir(path);
 		if (i % 2) {
@@ -935,10 +938,10 @@ TEST_F_TIMEOUT(bc, come_and_go, 120)
 	}
 	snprintf(path, sizeof(path), "%s/top", self->dir);
 	ASSERT_EQ(0, dump_start(fd, &genl, -1, group_path(path), &d));
-	EXPECT_EQ(1, dump_some(fd, &genl, &d, 4096));
+	EXPECT_EQ(1, dump_some(fd, &genl, &d, SOME));
 	bc_rmdir_below(path);
 	EXPECT_EQ(0, rmdir(path));
-	while ((ret = dump_some(fd, &genl, &d, 4096)) == 1)
+	while ((ret = dump_some(fd, &genl, &d, SOME)) == 1)
 		;
 	EXPECT_EQ(0, ret);
 	EXPECT_TRUE(d.interrupted);
