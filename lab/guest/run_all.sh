@@ -14,7 +14,7 @@ test_mm_fuzz test_numflock test_sockbuf test_netneighbour"
 
 slow="test_clone:memory test_dcachesize:cost test_failslab:make_group
 test_hierarchies:css_groups test_kmemsize:each test_kmemsize:new_net
-test_listing:ten_thousand"
+test_listing:ten_thousand test_release:storm"
 
 without()
 {
