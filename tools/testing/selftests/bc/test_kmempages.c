@@ -553,6 +553,8 @@ TEST(first)
 
 	if (bc_unavailable())
 		SKIP(return, "%s", bc_unavailable());
+	if (switched_off())
+		SKIP(return, "booted with beancounters.pages=0");
 	if (bc_tables("bc_pages_enable"))
 		SKIP(return, "not the first group since boot");
 	if (!bc_fail_set_up())
