@@ -117,6 +117,7 @@ static bool add_huge(struct pss *s, struct vm_area_struct *vma, unsigned long ad
 
 	if (!ptl)
 		return false;
+	__acquire(ptl);
 	present = pmd_present(*pmd);
 	if (present)
 		page = vm_normal_page_pmd(vma, addr, *pmd);
@@ -222,6 +223,7 @@ static struct mm_struct *process_mm(const struct pss *s, struct task_struct *pro
 
 	if (!t)
 		return NULL;
+	__acquire(&t->alloc_lock);
 	maker = READ_ONCE(t->mm->bc.maker);
 	if (!(t->flags & PF_KTHREAD) && (!maker || maker == process->signal) &&
 	    s->wanted(t->mm, s->arg) && mmget_not_zero(t->mm))

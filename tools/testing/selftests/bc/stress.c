@@ -507,7 +507,7 @@ static const struct {
 	{ "tcpsndbuf", 300000, true },
 	{ "tcprcvbuf", 300000, true },
 	{ "dgramrcvbuf", 60000, false },
-	{ "othersockbuf", 60000, false },
+	{ "othersockbuf", 60000, true },
 };
 
 /* Groups come and go. All have limits, the lower the smaller. */
