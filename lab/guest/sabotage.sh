@@ -96,7 +96,7 @@ foreign		test_dcachesize	dcache.directories
 limit		test_physpages	phys.kill
 parent		test_physpages	phys.kill_below
 uncharge	test_physpages	phys.touch
-bystander	test_physpages	phys.kill
+bystander	test_physpages	phys.kill_below
 reclaim		test_physpages	phys.reclaim
 foreign		test_physpages	phys.neighbour
 leave_mm	test_physpages	phys.move
