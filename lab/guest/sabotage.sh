@@ -172,6 +172,7 @@ while read -r what who test; do
 				kill -9 "$p" 2>/dev/null
 			done
 		done
+		swapoff /dev/ram0 2>/dev/null
 		sleep 1
 		find /sys/kernel/config/bc -mindepth 2 -depth -name tasks |
 			sed 's|/tasks$||' | xargs -r rmdir 2>/dev/null
