@@ -786,7 +786,12 @@ static bool consider(struct phys_oom *oom, struct task_struct *p)
 	if (is_global_init(p) || (p->flags & PF_KTHREAD) || !process_is_below(p, oom->top))
 		return true;
 	if (tsk_is_oom_victim(p)) {
-		oom->pending = !test_bit(MMF_OOM_SKIP, &p->signal->oom_mm->flags);
+		/*
+		 * exit_mmap() gives up its claim before it has freed all, but is about to.
+		 * Without the claim, and with users, nothing more is to be had from it.
+		 */
+		oom->pending = !test_bit(MMF_OOM_SKIP, &p->signal->oom_mm->flags) ||
+			       !atomic_read(&p->signal->oom_mm->mm_users);
 		return !oom->pending;
 	}
 	/* Below 1000, oom_score_adj would mean nothing. */
@@ -1034,6 +1039,8 @@ static bool make_room(struct phys_css *p, unsigned int *tries)
 		WRITE_ONCE(p->stuck, jiffies);
 		return false;
 	}
+	/* CPUs may keep some of what that frees: look for it before another one is killed. */
+	*tries = 0;
 	if (!fatal_signal_pending(current))
 		schedule_timeout_killable(HZ / 20);
 	return true;

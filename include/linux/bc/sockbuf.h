@@ -285,7 +285,7 @@ static inline int bc_sock_charge_send(struct bc_sock *bc, struct sk_buff *skb, b
  */
 static inline void bc_sock_force_send(struct bc_sock *bc, unsigned long n)
 {
-	if (bc && bc->kind != BC_SOCK_TCP)
+	if (bc && n && bc->kind != BC_SOCK_TCP)
 		__bc_sock_force_send(bc, n);
 }
 

@@ -116,6 +116,8 @@ TEST_F_TIMEOUT(phys, kill, 60)
 	q = bc_map_filled(1, 300);
 	ASSERT_LT(0, q);
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", base + 100));
+	/* Credit of CPUs may have been in it. */
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
 	p = bc_map_filled(0, 100);
 	ASSERT_LT(0, p);
 	EXPECT_EQ(base + 100, bc_get(self->a, held));
@@ -149,6 +151,26 @@ TEST_F_TIMEOUT(phys, kill_below, 60)
 	EXPECT_EQ(-EPIPE, bc_call(1, BC_CALL_CHECK, q, 1));
 	EXPECT_EQ(0, bc_call(2, SYS_getpid, 0) < 0);
 	EXPECT_LE(bc_get(self->dir, maxheld), bc_get(self->dir, limit));
+}
+
+/* What one has had is enough: nobody else is killed while it is being freed. */
+TEST_F_TIMEOUT(phys, kill_one, 120)
+{
+	long p;
+	int i;
+
+	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", bc_get(self->dir, held) + 360));
+	for (i = 1; i <= 10; i++) {
+		ASSERT_EQ(0, bc_start_in(self->b, 1));
+		ASSERT_LT(0, bc_map_filled(1, 300));
+		p = bc_map_filled(0, 200);
+		ASSERT_LT(0, p);
+		EXPECT_EQ(i, bc_get(self->dir, kills));
+		EXPECT_EQ(i, bc_get(self->b, kills));
+		EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 200 * BC_PAGE));
+		bc_puppet_kill(1);
+		EXPECT_EQ(0, bc_settle(self->b, held, 0));
+	}
 }
 
 TEST_F_TIMEOUT(phys, kill_all, 60)
