@@ -11,43 +11,19 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "bench.h"
+
 #define BC "/sys/kernel/config/bc"
 #define CGROUP "/sys/fs/cgroup"
 #define ROUNDS 7
 #define MAX_CPUS 64
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench_parallel: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void put(const char *dir, const char *name, const char *text)
-{
-	char path[600];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die(path);
-	close(fd);
-}
 
 static int op_open(void)
 {

@@ -25,17 +25,11 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ipc.h>
@@ -46,10 +40,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "bench.h"
+
 #define BC "/sys/kernel/config/bc"
 #define HIERARCHIES "/sys/kernel/config/bc_hierarchies"
 #define CGROUP "/sys/fs/cgroup"
@@ -63,37 +56,11 @@
 /* What fits into one packet. */
 #define UDP_MAX 65507
 
-static void die(const char *what)
-{
-	fprintf(stderr, "bench_paths: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000L + t.tv_nsec;
-}
-
 static int check(int fd, const char *what)
 {
 	if (fd < 0)
 		die(what);
 	return fd;
-}
-
-static void put(const char *dir, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = check(open(path, O_WRONLY), path);
-	if (write(fd, text, strlen(text)) < 0)
-		die(path);
-	close(fd);
 }
 
 static int compare(const void *a, const void *b)

@@ -11,39 +11,11 @@
  * others cost is not in the median.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "bench.h"
 
 #define GROUP "/sys/kernel/config/bc/bench"
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench_refused: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die(file);
-	close(fd);
-}
-
-static long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000L + t.tv_nsec;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -81,7 +53,7 @@ int main(void)
 
 	if (mkdir(GROUP, 0755))
 		die(GROUP);
-	put(GROUP "/tasks", "0");
+	put_file(GROUP "/tasks", "0");
 	ok = measure(200, 1000, 0);
 	/* Where no file can be opened, that of the limit cannot. */
 	limit = open(GROUP "/numfiles/limit", O_WRONLY);
@@ -94,6 +66,6 @@ int main(void)
 
 	if (write(limit, "max", 3) != 3)
 		die("limit");
-	put("/sys/kernel/config/bc/tasks", "0");
+	put_file("/sys/kernel/config/bc/tasks", "0");
 	return rmdir(GROUP) ? 1 : 0;
 }

@@ -31,14 +31,8 @@
  *   pages         of the neighbour
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -46,10 +40,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "bench.h"
+
 #define TRACING "/sys/kernel/tracing"
 #define PAGE 4096
 
@@ -60,32 +53,6 @@
 #define MAX_PROCESSES 1000
 #define PROCESSES_LIMIT 8192
 #define PROCESSES_ROUNDS 2
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench_thrash: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static long clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return t.tv_sec * 1000000000L + t.tv_nsec;
-}
-
-static void put(const char *dir, const char *name, const char *text)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		die(path);
-	close(fd);
-}
 
 /*
  * The number in a file, or that behind a word at the beginning of one of its lines.
