@@ -20,8 +20,8 @@
 
 static const char * const bc_disk = "/dev/ram0";
 
-/* Let the kernel have a swap device of 48 MB. */
-static inline int bc_swap_on(void)
+/* Let the kernel have 48 MB of a RAM disk as a swap device. */
+static inline int bc_swap_on_to(const char *disk, int minor, int flags)
 {
 	static union {
 		char page[BC_PAGE];
@@ -33,8 +33,8 @@ static inline int bc_swap_on(void)
 	ssize_t ret;
 	int fd;
 
-	mknod(bc_disk, S_IFBLK | 0600, makedev(1, 0));
-	fd = open(bc_disk, O_RDWR | O_CLOEXEC);
+	mknod(disk, S_IFBLK | 0600, makedev(1, minor));
+	fd = open(disk, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	header.version = 1;
@@ -45,7 +45,12 @@ static inline int bc_swap_on(void)
 	close(fd);
 	if (ret != BC_PAGE)
 		return -EIO;
-	return swapon(bc_disk, 0) ? -errno : 0;
+	return swapon(disk, flags) ? -errno : 0;
+}
+
+static inline int bc_swap_on(void)
+{
+	return bc_swap_on_to(bc_disk, 0, 0);
 }
 
 /* The same for a test that cannot do without. Return: false, the test is to be left. */

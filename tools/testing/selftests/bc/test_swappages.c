@@ -436,6 +436,86 @@ TEST_F_TIMEOUT(swap, together, 120)
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 }
 
+/*
+ * Devices have tables of their own, and one that is swapped off gives back what was in it,
+ * and no more.
+ */
+TEST_F_TIMEOUT(swap, two_devices, 120)
+{
+	const char *other = "/dev/ram1";
+	long p = map_swapped(0, 50), q, val;
+	int n = bc_tables(TABLE);
+
+	ASSERT_LT(0, p);
+	if (access("/sys/block/ram1", F_OK))
+		SKIP(return, "one RAM disk only");
+	ASSERT_EQ(0, bc_swap_on_to(other, 1, SWAP_FLAG_PREFER | 10));
+	EXPECT_EQ(n + 1, bc_tables(TABLE));
+	/* More than CPUs have places ready for in the first one. */
+	q = map_swapped(0, 500);
+	EXPECT_LT(0, q);
+	EXPECT_EQ(550, bc_get(self->a, held));
+
+	EXPECT_EQ(0, swapoff(bc_disk));
+	self->swap = false;
+	EXPECT_EQ(n, bc_tables(TABLE));
+	val = bc_pages_of(0, "VmSwap");
+	EXPECT_LT(0, val);
+	EXPECT_GE(500, val);
+	EXPECT_EQ(val, bc_settle(self->a, held, val));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 50));
+	EXPECT_EQ(val, bc_get(self->a, held));
+
+	EXPECT_EQ(0, swapoff(other));
+	EXPECT_EQ(n - 1, bc_tables(TABLE));
+	EXPECT_EQ(0, bc_settle(self->a, held, 0));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, q, 500));
+}
+
+/* A device goes while pages go there, and while they come from there. */
+TEST_F_TIMEOUT(swap, off_meanwhile, 120)
+{
+	const size_t len = 500 * BC_PAGE;
+	struct bc_call out, in;
+	long p[2];
+	int i, n;
+
+	ASSERT_EQ(0, bc_start_in(self->b, 1));
+	for (i = 0; i < 2; i++) {
+		p[i] = bc_map_filled(i, 500);
+		ASSERT_LT(0, p[i]);
+	}
+	for (n = 0; n < 8; n++) {
+		for (i = 0; i < 2; i++) {
+			out = (struct bc_call){ SYS_madvise, { p[i], len, MADV_PAGEOUT } };
+			in = (struct bc_call){ BC_CALL_FILL, { p[i], 500 } };
+			EXPECT_EQ(0, bc_call_send(i, &out));
+			/* Both ways, or one of them only. */
+			if (n % 2)
+				EXPECT_EQ(0, bc_call_send(i, &in));
+		}
+		usleep(n * 20000);
+		self->swap = false;
+		EXPECT_EQ(0, swapoff(bc_disk));
+		for (i = 0; i < 2; i++) {
+			EXPECT_EQ(0, bc_call_answer(i));
+			if (n % 2)
+				EXPECT_EQ(0, bc_call_answer(i));
+			EXPECT_EQ(0, bc_pages_of(i, "VmSwap"));
+			EXPECT_EQ(0, bc_call(i, BC_CALL_CHECK, p[i], 500));
+		}
+		EXPECT_EQ(0, bc_settle(self->a, held, 0));
+		EXPECT_EQ(0, bc_settle(self->b, held, 0));
+		EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+		if (!bc_have_swap(_metadata, &self->swap))
+			return;
+	}
+	EXPECT_EQ(0, bc_get(self->dir, failcnt));
+	/* There was something to be given back. */
+	EXPECT_LT(0, bc_get(self->a, maxheld));
+	EXPECT_LT(0, bc_get(self->b, maxheld));
+}
+
 /* A huge page goes whole, or what there is room for of it. */
 TEST_F_TIMEOUT(swap, huge, 120)
 {
