@@ -420,6 +420,46 @@ TEST_F_TIMEOUT(phys, system_call, 60)
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
+#define CGROUP "/sys/fs/cgroup"
+#define MEMCG CGROUP "/bc-selftest"
+
+/*
+ * A memory cgroup has its limit, too, and both are met by the same pages. Each gives back
+ * what it has to, whichever is the tighter one, and the other does not notice.
+ */
+TEST_F_TIMEOUT(phys, memcg, 120)
+{
+	long max = bc_get(self->a, held) + 150, room, p;
+	int tight;
+
+	if (access(CGROUP "/cgroup.subtree_control", W_OK) ||
+	    bc_write(CGROUP, "cgroup.subtree_control", "+memory"))
+		SKIP(return, "needs cgroup2 with memory in " CGROUP);
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	ASSERT_EQ(0, mkdir(MEMCG, 0755));
+	EXPECT_EQ(0, bc_write(MEMCG, "cgroup.procs", "%d", bc_puppets[0].pid));
+	for (tight = 0; tight < 3; tight++) {
+		/* Of the cgroup, of the group, and as good as the same. */
+		room = tight == 0 ? 100 : tight == 1 ? 300 : 150;
+		/* Some batches of CPUs beside it. */
+		EXPECT_EQ(0, bc_write(MEMCG, "memory.max", "%ld", (room + 128) * (long)BC_PAGE));
+		EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+		p = bc_map_filled(0, 600);
+		ASSERT_LT(0, p);
+		EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
+		EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 600));
+		EXPECT_GE(max, bc_get(self->a, held));
+		EXPECT_GE((room + 128) * (long)BC_PAGE, bc_get(MEMCG, "memory.current"));
+		EXPECT_LE(300, bc_pages_of(0, "VmSwap"));
+		EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 600 * BC_PAGE));
+	}
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_LT(0, bc_get(self->a, failcnt));
+	bc_puppet_kill(0);
+	EXPECT_EQ(0, rmdir(MEMCG));
+}
+
 /* Let the kernel kill somebody, as if the whole machine had no memory left. */
 static int out_of_memory(void)
 {
