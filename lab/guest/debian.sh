@@ -5,23 +5,24 @@
 bc=/sys/kernel/config/bc
 root=/run/debian
 
-# Out of the initramfs, with busybox: make a root of it.
+# Out of the initramfs, with busybox: make a root of this archive and the shared /usr.
 debian_root()
 {
 	local share d
 
 	share=$(sed -n 's/^share \/mnt .*/yes/p' /proc/mounts)
 	[ "$share" = yes ] || { echo "$0: /mnt is not shared" >&2; return 1; }
+	# Again, with caches as for a disk, and not as many requests as tar(1) has reads. One
+	# mount of it is all that there can be.
+	umount /mnt
+	mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose share /mnt || return 1
 	# A tmpfs would count in shmpages for what is a file on a disk elsewhere, and there
 	# is no block device. Names and pages in a ramfs count as those of a disk do, but
 	# cannot be given back.
 	mkdir -p $root
 	mount -t ramfs none $root || return 1
-	tar -xf /mnt/rest.tar -C $root || return 1
+	tar -xf /mnt/$1 -C $root || return 1
 	mkdir -p $root/usr $root/dev $root/bc $root/share $root/ct
-	# Again, with caches as for a disk. One mount of it is all that there can be.
-	umount /mnt
-	mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose share /mnt || return 1
 	mount --bind /mnt/usr $root/usr || return 1
 	mount --bind /bc $root/bc
 	for d in proc dev dev/pts dev/shm sys sys/kernel/config sys/fs/cgroup; do

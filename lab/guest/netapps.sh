@@ -7,7 +7,7 @@
 . /bc/debian.sh
 
 if [ "${INSIDE-}" != 1 ]; then
-	debian_root || exit 1
+	debian_root bare.tar || exit 1
 	debian_run
 	exit
 fi

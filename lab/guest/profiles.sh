@@ -11,7 +11,7 @@ claims=$2
 . /bc/debian.sh
 
 if [ "${INSIDE-}" != 1 ]; then
-	debian_root && cp -r /mnt/src $root/srv/src || exit 1
+	debian_root rest.tar && cp -r /mnt/src $root/srv/src || exit 1
 	debian_run "$services" "$claims"
 	exit
 fi
