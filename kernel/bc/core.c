@@ -43,14 +43,6 @@
  * A controller is bound to another hierarchy only while both have no group but the
  * root. Then no task has its state, but for the root's, which all hierarchies share.
  *
- * A group goes in three steps. bc_group_kill() takes its tasks' and its directory's
- * place away. When directory and children have dropped their references and a grace
- * period has passed, nobody finds it through a task any more, and the controllers
- * are told (css_offline()). What was charged by then, an open file, say, has a
- * pointer to the group's counter and no reference: the charge itself keeps the
- * counter, and each counter that still holds something keeps the group (resource.c).
- * When the last one is empty and another grace period has passed, it is freed.
- *
  * A module's controller has a slot in the same arrays. It is registered while the default
  * hierarchy is the only one, and has no group but the root, so that no group is there
  * without its state. From then on, whatever has a state, but for the root's, keeps the
@@ -71,7 +63,6 @@
 #include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
-#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
@@ -84,9 +75,9 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
+#include "core.h"
 #include "event.h"
 #include "mm.h"
-#include "release.h"
 #include "sabotage.h"
 
 #define BC_CONTROLLER(name) [BC_ID_##name] = &bc_##name##_controller,
@@ -98,7 +89,7 @@ const struct bc_controller *bc_controllers[BC_NR_CONTROLLERS] = {
 #undef BC_CONTROLLER
 
 /* Whose they are, with bc_mutex held. A group's state keeps the module. */
-static struct module *owners[BC_NR_CONTROLLERS];
+struct module *bc_owners[BC_NR_CONTROLLERS];
 
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
@@ -125,10 +116,10 @@ EXPORT_SYMBOL_GPL(bc_root_css);
 static unsigned long fork_controllers __read_mostly;
 static unsigned long exit_controllers __read_mostly;
 
-static DEFINE_MUTEX(bc_mutex);
-static DEFINE_SPINLOCK(css_group_lock);
+/* What these two protect is said above. */
+DEFINE_MUTEX(bc_mutex);
+DEFINE_SPINLOCK(css_group_lock);
 static struct rhashtable css_groups;
-static atomic64_t last_id;
 
 /*
  * By where the groups are in memory. A hash of all bytes would be most of what a move
@@ -217,28 +208,6 @@ static struct css_group *css_group_find(struct bc_group **groups)
 	return cg;
 }
 
-/*
- * The group has lost a css_group or a child; @used: it was not just one that a move or a
- * mkdir has made and did not need. Was it the last? Then the release agent is told, also
- * if what is lost now only was in the way of telling it before.
- */
-static void check_release(struct bc_group *group, bool used)
-{
-	lockdep_assert_held(&css_group_lock);
-
-	if (!used && bc_sabotaged(BC_SABOTAGE_MISSED))
-		return;
-	group->used |= used;
-	group->lost |= used;
-	if (group->nr_css_groups || group->nr_children || !group->parent ||
-	    !group->lost)
-		return;
-	group->lost = false;
-	if (READ_ONCE(group->notify_on_release) &&
-	    !bc_sabotaged(BC_SABOTAGE_RELEASE))
-		bc_release_queue(group);
-}
-
 static void css_group_fill(struct css_group *cg, struct bc_group **groups)
 {
 	int i, id;
@@ -317,7 +286,7 @@ static void css_group_put(struct css_group *cg)
 			if (!group)
 				continue;
 			group->nr_css_groups--;
-			check_release(group, used);
+			bc_group_check_release(group, used);
 		}
 	}
 	kfree_rcu(cg, rcu);
@@ -1030,449 +999,6 @@ void __bc_exit(struct task_struct *tsk)
 }
 
 /*
- * Groups
- */
-
-/**
- * bc_group_common - the nearest common ancestor of two groups
- * @a: a group
- * @b: a group
- *
- * Context: Any. The caller keeps the groups from being freed.
- * Return: the lowest group that is @a or above it, and also @b or above it.
- */
-struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b)
-{
-	while (a->level > b->level)
-		a = a->parent;
-	while (b->level > a->level)
-		b = b->parent;
-	while (a != b) {
-		a = a->parent;
-		b = b->parent;
-	}
-	return a;
-}
-
-/**
- * bc_group_path - where a group is, from the root of its hierarchy
- * @group: the group, or what is left of it when it has been removed
- * @buf: gets "/" for the root, else "/" before each name, and a NUL. If there is not
- *	enough room, it gets the end of that, with "..." in front.
- * @size: how long @buf is
- *
- * Names never change, and a group keeps its parent.
- *
- * Context: Any. The caller keeps the group from being freed.
- * Return: the length, without the NUL, that it has or would have.
- */
-size_t bc_group_path(struct bc_group *group, char *buf, size_t size)
-{
-	struct bc_group *g;
-	size_t len = 0, n;
-	char *end;
-
-	for (g = group; g->parent; g = g->parent)
-		len += strlen(g->name) + 1;
-	len = len ?: 1;
-	if (!size)
-		return len;
-
-	end = buf + min(len, size - 1);
-	*end = '\0';
-	if (group->parent) {
-		for (g = group; g->parent && end > buf; g = g->parent) {
-			n = min_t(size_t, strlen(g->name), end - buf);
-			end -= n;
-			memcpy(end, g->name + strlen(g->name) - n, n);
-			if (end > buf)
-				*--end = '/';
-		}
-	} else if (end > buf) {
-		*--end = '/';
-	}
-	if (len >= size)
-		memcpy(buf, "...", min_t(size_t, 3, size - 1));
-	return len;
-}
-
-/**
- * bc_group_releasable - has the group been used, and is it empty now?
- * @group: the group
- *
- * Context: Process context.
- * Return: true if it has had tasks or children, and has none any more. Never for a
- * root, where all tasks are that are nowhere else.
- */
-bool bc_group_releasable(struct bc_group *group)
-{
-	bool releasable;
-
-	scoped_guard(spinlock_irq, &css_group_lock)
-		releasable = group->used && !group->nr_css_groups &&
-			     !group->nr_children;
-	return releasable;
-}
-
-/**
- * bc_group_release - is it time to tell the release agent of a group?
- * @group: the group, which was queued for that
- *
- * If something is in the group that goes again without having been a task or a child,
- * the group is queued once more then.
- *
- * Context: Process context.
- * Return: as bc_group_releasable().
- */
-bool bc_group_release(struct bc_group *group)
-{
-	bool empty;
-
-	scoped_guard(spinlock_irq, &css_group_lock) {
-		empty = !group->nr_css_groups && !group->nr_children;
-		group->lost |= !empty;
-	}
-	return empty;
-}
-
-/**
- * bc_group_next_descendant - iterate over a group and all groups below it
- * @pos: the one before, NULL for the first, which is @top
- * @top: the group
- *
- * Parents come before their children, and groups that have been removed do not.
- *
- * Context: Between bc_lock() and bc_unlock().
- * Return: the next one, or NULL.
- */
-struct bc_group *bc_group_next_descendant(struct bc_group *pos,
-					  struct bc_group *top)
-{
-	lockdep_assert_held(&bc_mutex);
-
-	if (!pos)
-		return top;
-	if (!list_empty(&pos->children))
-		return list_first_entry(&pos->children, struct bc_group, sibling);
-	while (pos != top) {
-		if (!list_is_last(&pos->sibling, &pos->parent->children))
-			return list_next_entry(pos, sibling);
-		pos = pos->parent;
-	}
-	return NULL;
-}
-
-/**
- * bc_group_resume - go on iterating where bc_unlock() has been in between
- * @pos: the last one, which may have been removed; kept by a reference
- * @top: the group that is iterated over, with all below it; likewise
- * @down: also over what is below @pos
- *
- * Groups that are there all the time are met once.
- *
- * Context: Between bc_lock() and bc_unlock().
- * Return: the next one, or NULL.
- */
-struct bc_group *bc_group_resume(struct bc_group *pos, struct bc_group *top, bool down)
-{
-	struct bc_group *group;
-
-	lockdep_assert_held(&bc_mutex);
-
-	/* One that is dead has had no children. */
-	if (down && !list_empty(&pos->children))
-		return list_first_entry(&pos->children, struct bc_group, sibling);
-	for (; pos != top; pos = pos->parent) {
-		if (pos->parent->dead)
-			continue;
-		if (!pos->dead) {
-			if (!list_is_last(&pos->sibling, &pos->parent->children))
-				return list_next_entry(pos, sibling);
-			continue;
-		}
-		/* It has left the list, in which ids ascend. */
-		list_for_each_entry(group, &pos->parent->children, sibling) {
-			if (group->id > pos->id)
-				return group;
-		}
-	}
-	return NULL;
-}
-
-/**
- * bc_group_is_below - is a group another one, or below it?
- * @group: the group
- * @top: the other one
- *
- * Context: Any. The caller keeps the groups from being freed.
- */
-bool bc_group_is_below(struct bc_group *group, struct bc_group *top)
-{
-	while (group->level > top->level)
-		group = group->parent;
-	return group == top;
-}
-
-static void free_css(struct bc_group *group)
-{
-	int i;
-
-	for (i = BC_NR_CONTROLLERS - 1; i >= 0; i--) {
-		if (!group->css[i])
-			continue;
-		bc_controllers[i]->css_free(group->css[i]);
-		module_put(owners[i]);
-	}
-}
-
-static int alloc_one_css(struct bc_group *group, int id)
-{
-	struct bc_group *parent = group->parent;
-	struct bc_css *css;
-
-	css = bc_controllers[id]->css_alloc(bc_controllers[id],
-					    parent ? parent->css[id] : NULL);
-	if (IS_ERR(css))
-		return PTR_ERR(css);
-	css->group = group;
-	css->id = id;
-	css->root = !parent;
-	group->css[id] = css;
-	return 0;
-}
-
-static int alloc_css(struct bc_group *group)
-{
-	int i, err;
-
-	for_each_set_bit(i, &group->hierarchy->controllers, BC_NR_CONTROLLERS) {
-		/* What is on its way out is not for groups that come now. */
-		if (!try_module_get(owners[i]))
-			continue;
-		err = alloc_one_css(group, i);
-		if (err) {
-			module_put(owners[i]);
-			return err;
-		}
-	}
-	return 0;
-}
-
-static void free_group(struct bc_group *group)
-{
-	free_css(group);
-	kfree_const(group->name);
-	kfree(group);
-}
-
-static void group_free_work(struct work_struct *work)
-{
-	struct bc_group *group = container_of(to_rcu_work(work), struct bc_group,
-					      work);
-	struct bc_group *parent = group->parent;
-
-	free_group(group);
-	static_branch_slow_dec_deferred(&bc_enabled_key);
-	bc_group_put(parent);
-}
-
-/*
- * Directory, tasks and children are gone, and who has seen a task in the group has
- * let go of it. What is charged to the group may still be there, and keeps it.
- */
-static void group_offline_work(struct work_struct *work)
-{
-	struct bc_group *group = container_of(to_rcu_work(work), struct bc_group,
-					      work);
-	int i;
-
-	INIT_RCU_WORK(&group->work, group_free_work);
-	refcount_set(&group->refs, 1);
-	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
-		if (group->css[i] && bc_controllers[i]->css_offline)
-			bc_controllers[i]->css_offline(group->css[i]);
-	}
-	bc_group_put(group);
-}
-
-/* The groups of a hierarchy are others now. */
-static void groups_changed(struct bc_hierarchy *h)
-{
-	lockdep_assert_held(&bc_mutex);
-
-	if (!++h->seq)
-		h->seq = 1;
-}
-
-static void init_group(struct bc_group *group, struct bc_group *parent,
-		       struct bc_hierarchy *h)
-{
-	group->parent = parent;
-	group->hierarchy = h;
-	refcount_set(&group->refs, 1);
-	INIT_LIST_HEAD(&group->children);
-	INIT_LIST_HEAD(&group->release_node);
-	if (!parent)
-		return;
-	group->level = parent->level + 1;
-	group->notify_on_release = READ_ONCE(parent->notify_on_release);
-	INIT_RCU_WORK(&group->work, group_offline_work);
-}
-
-/**
- * bc_group_create - make a group
- * @parent: the group one level up
- * @name: of its directory, or what is going to be one
- *
- * Context: Process context. May sleep. Takes bc_mutex.
- * Return: the group, with one reference; or an ERR_PTR():
- * -ENOENT, the parent has been removed;
- * -ENOSPC, it would be more than BC_MAX_DEPTH levels below the root (as with pid
- * and user namespaces);
- * -ENOMEM.
- */
-struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
-{
-	struct bc_hierarchy *h = parent->hierarchy;
-	struct bc_group *group;
-	int err;
-
-	if (parent->level >= BC_MAX_DEPTH)
-		return ERR_PTR(-ENOSPC);
-
-	/* Who may make groups may make many. */
-	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
-	if (!group)
-		return ERR_PTR(-ENOMEM);
-	group->name = kstrdup_const(name, GFP_KERNEL_ACCOUNT);
-	if (!group->name) {
-		kfree(group);
-		return ERR_PTR(-ENOMEM);
-	}
-	init_group(group, parent, h);
-
-	/* The hierarchy's controllers stay while there is a group. */
-	scoped_guard(mutex, &bc_mutex) {
-		err = parent->dead ? -ENOENT : alloc_css(group);
-		if (err)
-			break;
-		group->id = atomic64_inc_return(&last_id);
-		refcount_inc(&parent->refs);
-		h->nr_groups++;
-		groups_changed(h);
-		/* In the order of their ids: see bc_group_resume(). */
-		list_add_tail(&group->sibling, &parent->children);
-		scoped_guard(spinlock_irq, &css_group_lock)
-			parent->nr_children++;
-		bc_event_create(group);
-	}
-	if (err) {
-		free_group(group);
-		return ERR_PTR(err);
-	}
-
-	static_branch_deferred_inc(&bc_enabled_key);
-	return group;
-}
-
-static void kill_group(struct bc_group *group)
-{
-	lockdep_assert_held(&bc_mutex);
-
-	list_del(&group->sibling);
-	group->hierarchy->nr_groups--;
-	groups_changed(group->hierarchy);
-	bc_event_remove(group);
-	/* Who charges for an address space that is left looks at it, under RCU. */
-	WRITE_ONCE(group->dead, true);
-	group->item = NULL;
-}
-
-/**
- * bc_group_kill - let a group have no tasks any more
- * @group: the group, not a root
- *
- * The group lives on, without tasks and without a name, as long as anything
- * refers to it.
- *
- * Context: Process context. May sleep. Takes bc_mutex.
- * Return: 0, or -EBUSY: it has tasks, zombies included.
- */
-int bc_group_kill(struct bc_group *group)
-{
-	struct bc_group *parent = group->parent;
-
-	guard(mutex)(&bc_mutex);
-
-	scoped_guard(spinlock_irq, &css_group_lock) {
-		if (group->nr_css_groups)
-			return -EBUSY;
-		parent->nr_children--;
-		check_release(parent, true);
-	}
-	kill_group(group);
-	return 0;
-}
-
-/**
- * bc_group_cancel - undo bc_group_create(), but for the reference
- * @group: the group, which nobody has seen
- *
- * As bc_group_kill(), but the parent has not been used by that.
- *
- * Context: Process context. May sleep. Takes bc_mutex.
- */
-void bc_group_cancel(struct bc_group *group)
-{
-	struct bc_group *parent = group->parent;
-
-	guard(mutex)(&bc_mutex);
-
-	scoped_guard(spinlock_irq, &css_group_lock) {
-		parent->nr_children--;
-		check_release(parent, false);
-	}
-	kill_group(group);
-}
-
-/**
- * bc_group_get - take a reference to a group
- * @group: the group, to which the caller has a reference; or in css_offline()
- *
- * Context: Any.
- */
-void bc_group_get(struct bc_group *group)
-{
-	refcount_inc(&group->refs);
-}
-EXPORT_SYMBOL_GPL(bc_group_get);
-
-/**
- * bc_group_tryget - take a reference to a group, if there is still one
- * @group: the group, which the caller keeps from being freed
- *
- * Context: Any.
- * Return: false if the group is on its way out.
- */
-bool bc_group_tryget(struct bc_group *group)
-{
-	return refcount_inc_not_zero(&group->refs);
-}
-
-/**
- * bc_group_put - drop a reference to a group
- * @group: the group; the default root has one reference that is never dropped
- *
- * Context: Any. The group goes later, after an RCU grace period.
- */
-void bc_group_put(struct bc_group *group)
-{
-	if (refcount_dec_and_test(&group->refs))
-		queue_rcu_work(system_wq, &group->work);
-}
-EXPORT_SYMBOL_GPL(bc_group_put);
-
-/*
  * Hierarchies
  */
 
@@ -1491,7 +1017,7 @@ static void hierarchy_free_work(struct work_struct *work)
 
 static void init_hierarchy(struct bc_hierarchy *h, unsigned int id)
 {
-	init_group(&h->root, NULL, h);
+	bc_group_init(&h->root, NULL, h);
 	h->id = id;
 	h->nr_groups = 1;
 	h->seq = 1;
@@ -1623,7 +1149,7 @@ int bc_hierarchy_kill(struct bc_hierarchy *h)
 	if (err)
 		return err;
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	groups_changed(h);
+	bc_groups_changed(h);
 	bc_event_remove_root(&h->root);
 	bc_clone_forget(h);
 	h->root.dead = true;
@@ -1721,7 +1247,7 @@ int bc_controller_add(const struct bc_controller *controller, struct module *own
 	if (others_exist())
 		return -EBUSY;
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	owners[id] = owner;
+	bc_owners[id] = owner;
 	bc_controllers[id] = controller;
 	bc_root_css[id] = css;
 	h->root.css[id] = css;
@@ -1759,7 +1285,7 @@ struct bc_css *bc_controller_del(const struct bc_controller *controller)
 	h->root.css[id] = NULL;
 	bc_root_css[id] = NULL;
 	bc_controllers[id] = NULL;
-	owners[id] = NULL;
+	bc_owners[id] = NULL;
 	return css;
 }
 
@@ -1774,7 +1300,7 @@ bool bc_controller_get(int id)
 {
 	lockdep_assert_held(&bc_mutex);
 
-	return bc_controllers[id] && try_module_get(owners[id]);
+	return bc_controllers[id] && try_module_get(bc_owners[id]);
 }
 
 /**
@@ -1785,7 +1311,7 @@ bool bc_controller_get(int id)
  */
 void bc_controller_put(int id)
 {
-	module_put(owners[id]);
+	module_put(bc_owners[id]);
 }
 
 /**
@@ -1808,7 +1334,7 @@ int __init bc_core_init(void)
 	init_hierarchy(h, 0);
 	h->root.name = "bc";
 	h->controllers = GENMASK(BC_NR_BUILTIN - 1, 0);
-	err = alloc_css(&h->root);
+	err = bc_group_alloc_css(&h->root);
 	memcpy(bc_root_css, h->root.css, sizeof(bc_root_css));
 	return err;
 }

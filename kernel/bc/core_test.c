@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests for what kernel/bc/core.c does with groups alone. What it does with
+ * KUnit tests for what kernel/bc/group.c does with groups alone. What it does with
  * tasks, and with hierarchies, is for the kselftests.
  */
 #include <kunit/test.h>

@@ -319,7 +319,19 @@ int bc_group_kill(struct bc_group *group);
 void bc_group_cancel(struct bc_group *group);
 void bc_group_get(struct bc_group *group);
 void bc_group_put(struct bc_group *group);
-bool bc_group_tryget(struct bc_group *group);
+
+/**
+ * bc_group_tryget - take a reference to a group, if there is still one
+ * @group: the group, which the caller keeps from being freed
+ *
+ * Context: Any.
+ * Return: false if the group is on its way out.
+ */
+static inline bool bc_group_tryget(struct bc_group *group)
+{
+	return refcount_inc_not_zero(&group->refs);
+}
+
 struct bc_group *bc_group_common(struct bc_group *a, struct bc_group *b);
 size_t bc_group_path(struct bc_group *group, char *buf, size_t size);
 bool bc_group_releasable(struct bc_group *group);
