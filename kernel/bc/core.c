@@ -40,9 +40,6 @@
  * give it one, a group without any can be killed under bc_mutex; no fork can come in
  * between. A move that is refused has made one for a moment, under bc_mutex.
  *
- * A controller is bound to another hierarchy only while both have no group but the
- * root. Then no task has its state, but for the root's, which all hierarchies share.
- *
  * A module's controller has a slot in the same arrays. It is registered while the default
  * hierarchy is the only one, and has no group but the root, so that no group is there
  * without its state. From then on, whatever has a state, but for the root's, keeps the
@@ -98,12 +95,6 @@ EXPORT_SYMBOL(bc_enabled_key);
 
 /* Never off again: a fork that has begun before may need it at its end. */
 DEFINE_STATIC_KEY_FALSE(bc_fork_key);
-
-struct bc_hierarchy bc_default_hierarchy;
-
-/* By id. Written with bc_mutex and the rwsem held for writing. */
-struct bc_hierarchy *bc_hierarchies[BC_MAX_HIERARCHIES];
-DECLARE_RWSEM(bc_hierarchies_rwsem);
 
 /* The controllers' states for the root groups. */
 struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
@@ -999,166 +990,6 @@ void __bc_exit(struct task_struct *tsk)
 }
 
 /*
- * Hierarchies
- */
-
-static void free_hierarchy(struct bc_hierarchy *h)
-{
-	kfree_const(h->root.name);
-	kfree(h->release_agent);
-	kfree(h);
-}
-
-static void hierarchy_free_work(struct work_struct *work)
-{
-	free_hierarchy(container_of(to_rcu_work(work), struct bc_hierarchy,
-				    root.work));
-}
-
-static void init_hierarchy(struct bc_hierarchy *h, unsigned int id)
-{
-	bc_group_init(&h->root, NULL, h);
-	h->id = id;
-	h->nr_groups = 1;
-	h->seq = 1;
-	bc_hierarchies[id] = h;
-}
-
-/**
- * bc_hierarchy_create - make a hierarchy, without controllers
- * @name: of its directory
- *
- * All tasks are in its root.
- *
- * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
- * Return: the hierarchy, whose root has one reference; or an ERR_PTR():
- * -ENOSPC, there are %BC_MAX_HIERARCHIES;
- * -ENOMEM.
- */
-struct bc_hierarchy *bc_hierarchy_create(const char *name)
-{
-	struct bc_hierarchy *h;
-	unsigned int id;
-
-	h = kzalloc(sizeof(*h), GFP_KERNEL);
-	if (!h)
-		return ERR_PTR(-ENOMEM);
-	h->root.name = kstrdup_const(name, GFP_KERNEL);
-	if (!h->root.name) {
-		free_hierarchy(h);
-		return ERR_PTR(-ENOMEM);
-	}
-
-	guard(mutex)(&bc_mutex);
-	for (id = 1; id < BC_MAX_HIERARCHIES; id++) {
-		if (!bc_hierarchies[id])
-			break;
-	}
-	if (id == BC_MAX_HIERARCHIES) {
-		free_hierarchy(h);
-		return ERR_PTR(-ENOSPC);
-	}
-	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	init_hierarchy(h, id);
-	INIT_RCU_WORK(&h->root.work, hierarchy_free_work);
-	return h;
-}
-
-static struct bc_hierarchy *controller_hierarchy(unsigned int id)
-{
-	return bc_root_css[id]->group->hierarchy;
-}
-
-/* Where a controller goes when @h is to have @controllers. */
-static struct bc_hierarchy *bind_to(struct bc_hierarchy *h,
-				    unsigned long controllers, unsigned int id)
-{
-	if (controllers & BIT(id))
-		return h;
-	return controller_hierarchy(id) == h ? &bc_default_hierarchy :
-					       controller_hierarchy(id);
-}
-
-static int bind(struct bc_hierarchy *h, unsigned long controllers)
-{
-	struct bc_hierarchy *from, *to;
-	int id;
-
-	lockdep_assert_held(&bc_mutex);
-
-	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
-		if (!bc_controllers[id])
-			continue;
-		from = controller_hierarchy(id);
-		to = bind_to(h, controllers, id);
-		if (from != to && (from->nr_groups > 1 || to->nr_groups > 1))
-			return -EBUSY;
-	}
-
-	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	for (id = 0; id < BC_NR_CONTROLLERS; id++) {
-		if (!bc_controllers[id])
-			continue;
-		from = controller_hierarchy(id);
-		to = bind_to(h, controllers, id);
-		if (from == to)
-			continue;
-		WRITE_ONCE(from->controllers, from->controllers & ~BIT(id));
-		from->root.css[id] = NULL;
-		WRITE_ONCE(to->controllers, to->controllers | BIT(id));
-		to->root.css[id] = bc_root_css[id];
-		bc_root_css[id]->group = &to->root;
-		if (bc_controllers[id]->bind)
-			bc_controllers[id]->bind(bc_root_css[id]);
-	}
-	return 0;
-}
-
-/**
- * bc_hierarchy_bind - set which controllers a hierarchy has
- * @h: the hierarchy, not the default one
- * @controllers: a bit for each. They come from wherever they are; what is not named
- *	goes to the default hierarchy.
- *
- * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
- * Return: 0;
- * -EBUSY, a hierarchy that would gain or lose a controller has groups;
- * -ENOENT, the hierarchy has been removed.
- */
-int bc_hierarchy_bind(struct bc_hierarchy *h, unsigned long controllers)
-{
-	guard(mutex)(&bc_mutex);
-	return h->root.dead ? -ENOENT : bind(h, controllers);
-}
-
-/**
- * bc_hierarchy_kill - take a hierarchy away
- * @h: the hierarchy, not the default one, with no group but the root
- *
- * Its controllers go back to the default hierarchy.
- *
- * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
- * Return: 0, or -EBUSY: they cannot, as the default hierarchy has groups.
- */
-int bc_hierarchy_kill(struct bc_hierarchy *h)
-{
-	int err;
-
-	guard(mutex)(&bc_mutex);
-	err = bind(h, 0);
-	if (err)
-		return err;
-	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	bc_groups_changed(h);
-	bc_event_remove_root(&h->root);
-	bc_clone_forget(h);
-	h->root.dead = true;
-	h->root.item = NULL;
-	bc_hierarchies[h->id] = NULL;
-	return 0;
-}
-
-/*
  * Controllers of modules
  */
 
@@ -1276,7 +1107,7 @@ struct bc_css *bc_controller_del(const struct bc_controller *controller)
 	}
 	if (id == BC_NR_CONTROLLERS)
 		return NULL;
-	h = controller_hierarchy(id);
+	h = bc_controller_hierarchy(id);
 	css = bc_root_css[id];
 
 	guard(rwsem_write)(&bc_hierarchies_rwsem);
@@ -1315,7 +1146,7 @@ void bc_controller_put(int id)
 }
 
 /**
- * bc_core_init - make the default hierarchy, which has all controllers
+ * bc_core_init - get ready for the first group
  *
  * No task needs to be told: NULL is the root.
  *
@@ -1323,18 +1154,10 @@ void bc_controller_put(int id)
  */
 int __init bc_core_init(void)
 {
-	struct bc_hierarchy *h = &bc_default_hierarchy;
 	int i, err;
 
 	for (i = 0; i < BC_NR_BUILTIN; i++)
 		want_tasks(bc_controllers[i], i, true);
 	err = rhashtable_init(&css_groups, &css_group_params);
-	if (err)
-		return err;
-	init_hierarchy(h, 0);
-	h->root.name = "bc";
-	h->controllers = GENMASK(BC_NR_BUILTIN - 1, 0);
-	err = bc_group_alloc_css(&h->root);
-	memcpy(bc_root_css, h->root.css, sizeof(bc_root_css));
-	return err;
+	return err ?: bc_hierarchy_init();
 }

@@ -21,4 +21,18 @@ int bc_group_alloc_css(struct bc_group *group);
 void bc_group_check_release(struct bc_group *group, bool used);
 void bc_groups_changed(struct bc_hierarchy *h);
 
+/* hierarchy.c */
+int bc_hierarchy_init(void);
+
+/**
+ * bc_controller_hierarchy - the hierarchy that a controller is bound to
+ * @id: the controller, which is there
+ *
+ * Context: bc_mutex or bc_hierarchies_rwsem is held.
+ */
+static inline struct bc_hierarchy *bc_controller_hierarchy(unsigned int id)
+{
+	return bc_root_css[id]->group->hierarchy;
+}
+
 #endif /* _BC_CORE_H */
