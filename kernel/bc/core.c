@@ -40,14 +40,6 @@
  * give it one, a group without any can be killed under bc_mutex; no fork can come in
  * between. A move that is refused has made one for a moment, under bc_mutex.
  *
- * A module's controller has a slot in the same arrays. It is registered while the default
- * hierarchy is the only one, and has no group but the root, so that no group is there
- * without its state. From then on, whatever has a state, but for the root's, keeps the
- * module: groups, also those that live on without a name, and the directories in other
- * hierarchies. When a module goes, only its root's state is left, and nobody can come to
- * that but under bc_mutex or bc_hierarchies_rwsem, or from the module. What is called
- * where nothing keeps the module is not for modules (post_attach(), fork()).
- *
  * Lock order: bc_mutex, bc_hierarchies_rwsem; bc_mutex, siglock, css_group_lock.
  */
 #include <linux/bc/core.h>
@@ -60,11 +52,9 @@
 #include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rhashtable.h>
-#include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -77,17 +67,6 @@
 #include "mm.h"
 #include "sabotage.h"
 
-#define BC_CONTROLLER(name) [BC_ID_##name] = &bc_##name##_controller,
-/* Those of modules are written with bc_mutex and the rwsem held for writing. */
-const struct bc_controller *bc_controllers[BC_NR_CONTROLLERS] = {
-#include <linux/bc/controllers.h>
-};
-
-#undef BC_CONTROLLER
-
-/* Whose they are, with bc_mutex held. A group's state keeps the module. */
-struct module *bc_owners[BC_NR_CONTROLLERS];
-
 /* Groups come and go in bursts; do not patch the kernel's text each time. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bc_enabled_key, HZ);
 /* For mmap_write_unlock() in modules. */
@@ -95,10 +74,6 @@ EXPORT_SYMBOL(bc_enabled_key);
 
 /* Never off again: a fork that has begun before may need it at its end. */
 DEFINE_STATIC_KEY_FALSE(bc_fork_key);
-
-/* The controllers' states for the root groups. */
-struct bc_css *bc_root_css[BC_NR_CONTROLLERS];
-EXPORT_SYMBOL_GPL(bc_root_css);
 
 /*
  * Which controllers have something to do in a fork, and in an exit. Those of modules come
@@ -180,6 +155,24 @@ bool bc_lock_is_held(void)
 void bc_want_fork(void)
 {
 	static_branch_enable(&bc_fork_key);
+}
+
+/**
+ * bc_want_tasks - which forks and exits a controller is told of
+ * @c: the controller
+ * @id: its number
+ * @on: those that it has a callback for, or none any more
+ *
+ * Context: bc_mutex is held, but at boot.
+ */
+void bc_want_tasks(const struct bc_controller *c, int id, bool on)
+{
+	unsigned long bit = on ? BIT(id) : 0;
+
+	WRITE_ONCE(fork_controllers, (fork_controllers & ~BIT(id)) |
+				     (c->can_fork ? bit : 0));
+	WRITE_ONCE(exit_controllers, (exit_controllers & ~BIT(id)) |
+				     (c->exit ? bit : 0));
 }
 
 /*
@@ -989,162 +982,6 @@ void __bc_exit(struct task_struct *tsk)
 	css_group_put(cg);
 }
 
-/*
- * Controllers of modules
- */
-
-static bool others_exist(void)
-{
-	int i;
-
-	for (i = 0; i < BC_MAX_HIERARCHIES; i++) {
-		if (bc_hierarchies[i] && bc_hierarchies[i] != &bc_default_hierarchy)
-			return true;
-	}
-	return bc_default_hierarchy.nr_groups > 1;
-}
-
-static int find_slot(void)
-{
-	int id;
-
-	for (id = BC_NR_BUILTIN; id < BC_NR_CONTROLLERS; id++) {
-		if (!bc_controllers[id])
-			return id;
-	}
-	return -ENOSPC;
-}
-
-/* Which bits of fork_controllers and exit_controllers a controller has. */
-static void want_tasks(const struct bc_controller *c, int id, bool on)
-{
-	unsigned long bit = on ? BIT(id) : 0;
-
-	WRITE_ONCE(fork_controllers, (fork_controllers & ~BIT(id)) |
-				     (c->can_fork ? bit : 0));
-	WRITE_ONCE(exit_controllers, (exit_controllers & ~BIT(id)) |
-				     (c->exit ? bit : 0));
-}
-
-/**
- * bc_controller_prepare - find a place for a module's controller, and make the root's state
- * @controller: the controller
- * @css: becomes the state, for bc_controller_add() or, before or without that, for the
- *	controller's css_free()
- *
- * The caller registers one controller at a time.
- *
- * Context: Process context. May sleep. Takes bc_mutex.
- * Return: its number; or
- * -EBUSY, there are groups or other hierarchies;
- * -ENOSPC, there are %BC_NR_SLOTS of them;
- * what css_alloc() says.
- */
-int bc_controller_prepare(const struct bc_controller *controller, struct bc_css **css)
-{
-	int id;
-
-	guard(mutex)(&bc_mutex);
-	if (others_exist())
-		return -EBUSY;
-	id = find_slot();
-	if (id < 0)
-		return id;
-	*css = controller->css_alloc(controller, NULL);
-	if (IS_ERR(*css))
-		return PTR_ERR(*css);
-	(*css)->group = &bc_default_hierarchy.root;
-	(*css)->id = id;
-	(*css)->root = true;
-	return id;
-}
-
-/**
- * bc_controller_add - let groups have a module's controller from now on
- * @controller: the controller
- * @owner: the module
- * @css: what bc_controller_prepare() has made
- *
- * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
- * Return: 0, or -EBUSY, there are groups or other hierarchies by now.
- */
-int bc_controller_add(const struct bc_controller *controller, struct module *owner,
-		      struct bc_css *css)
-{
-	struct bc_hierarchy *h = &bc_default_hierarchy;
-	int id = css->id;
-
-	guard(mutex)(&bc_mutex);
-	if (others_exist())
-		return -EBUSY;
-	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	bc_owners[id] = owner;
-	bc_controllers[id] = controller;
-	bc_root_css[id] = css;
-	h->root.css[id] = css;
-	want_tasks(controller, id, true);
-	WRITE_ONCE(h->controllers, h->controllers | BIT(id));
-	return 0;
-}
-
-/**
- * bc_controller_del - undo bc_controller_add()
- * @controller: the controller, which no group has
- *
- * Context: Process context. May sleep. Takes bc_mutex and bc_hierarchies_rwsem.
- * Return: the root's state, for css_free(); NULL: it was not added.
- */
-struct bc_css *bc_controller_del(const struct bc_controller *controller)
-{
-	struct bc_hierarchy *h;
-	struct bc_css *css;
-	int id;
-
-	guard(mutex)(&bc_mutex);
-	for (id = BC_NR_BUILTIN; id < BC_NR_CONTROLLERS; id++) {
-		if (bc_controllers[id] == controller)
-			break;
-	}
-	if (id == BC_NR_CONTROLLERS)
-		return NULL;
-	h = bc_controller_hierarchy(id);
-	css = bc_root_css[id];
-
-	guard(rwsem_write)(&bc_hierarchies_rwsem);
-	WRITE_ONCE(h->controllers, h->controllers & ~BIT(id));
-	want_tasks(controller, id, false);
-	h->root.css[id] = NULL;
-	bc_root_css[id] = NULL;
-	bc_controllers[id] = NULL;
-	bc_owners[id] = NULL;
-	return css;
-}
-
-/**
- * bc_controller_get - keep a controller
- * @id: its number
- *
- * Context: Process context, between bc_lock() and bc_unlock().
- * Return: false if there is none, or if its module is on its way out.
- */
-bool bc_controller_get(int id)
-{
-	lockdep_assert_held(&bc_mutex);
-
-	return bc_controllers[id] && try_module_get(bc_owners[id]);
-}
-
-/**
- * bc_controller_put - undo bc_controller_get()
- * @id: its number
- *
- * Context: Any.
- */
-void bc_controller_put(int id)
-{
-	module_put(bc_owners[id]);
-}
-
 /**
  * bc_core_init - get ready for the first group
  *
@@ -1157,7 +994,7 @@ int __init bc_core_init(void)
 	int i, err;
 
 	for (i = 0; i < BC_NR_BUILTIN; i++)
-		want_tasks(bc_controllers[i], i, true);
+		bc_want_tasks(bc_controllers[i], i, true);
 	err = rhashtable_init(&css_groups, &css_group_params);
 	return err ?: bc_hierarchy_init();
 }

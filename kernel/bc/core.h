@@ -12,6 +12,10 @@
 /* core.c, which says what they protect */
 extern struct mutex bc_mutex;
 extern spinlock_t css_group_lock;
+
+void bc_want_tasks(const struct bc_controller *c, int id, bool on);
+
+/* controller.c */
 extern struct module *bc_owners[BC_NR_CONTROLLERS];
 
 /* group.c */

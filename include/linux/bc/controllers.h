@@ -3,7 +3,7 @@
  * All controllers of beancounters, in the order in which they are called.
  *
  * DO NOT add include guards: <linux/bc/types.h>, <linux/bc/core.h> and
- * kernel/bc/core.c include this with different meanings of BC_CONTROLLER(). A
+ * kernel/bc/controller.c include this with different meanings of BC_CONTROLLER(). A
  * controller x is a struct bc_controller named bc_x_controller, and what it counts
  * has to be in the kernel.
  */
