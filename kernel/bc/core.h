@@ -13,7 +13,23 @@
 extern struct mutex bc_mutex;
 extern spinlock_t css_group_lock;
 
+struct css_group *css_group_get(struct bc_group **groups);
+void css_group_put(struct css_group *cg);
 void bc_want_tasks(const struct bc_controller *c, int id, bool on);
+
+/**
+ * task_css_group - the css_group of a task
+ * @task: the task
+ *
+ * Context: rcu_read_lock() or the siglock of the task; the result is good for as
+ * long as that is held.
+ * Return: the css_group; NULL, the task is in all roots.
+ */
+static inline struct css_group *task_css_group(struct task_struct *task)
+{
+	return rcu_dereference_check(task->css_group,
+				     lockdep_is_held(bc_siglock(task)));
+}
 
 /* controller.c */
 extern struct module *bc_owners[BC_NR_CONTROLLERS];
