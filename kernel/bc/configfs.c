@@ -4,7 +4,7 @@
  *
  * A group is a directory in /sys/kernel/config/bc, with a directory for each
  * controller in it. A directory in /sys/kernel/config/bc_hierarchies is the root of
- * another hierarchy. Nothing is decided here: text goes in and out, core.c and the
+ * another hierarchy. Nothing is decided here: text goes in and out, group.c, attach.c and the
  * controllers do the rest.
  *
  * configfs runs the callbacks so that a group's directory cannot go while one of
