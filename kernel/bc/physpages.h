@@ -2,10 +2,81 @@
 #ifndef _BC_PHYSPAGES_H
 #define _BC_PHYSPAGES_H
 
-struct bc_css;
-struct mm_struct;
+#include <linux/bc/core.h>
+#include <linux/bc/pages.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
 
+/* At least so many are to be freed at once: they go to swap together. */
+#define PHYS_MIN_TARGET	32UL
+
+/**
+ * struct phys_css - the state of physpages for a group
+ * @res: the counter
+ * @tree_lock: in the group right below the root
+ * @tree: that one
+ * @parent: one level up; NULL right below the root
+ * @mms: address spaces that are charged to it, the next one to reclaim from first
+ * @children: those one level down that have any, or below them, likewise
+ * @node: in the parent's @children
+ * @nr_mms: how many address spaces, those of groups below included
+ * @turn: it is the turn of the children
+ * @in_flight: tasks that write out pages of the tree, which makes room in a moment
+ * @idle: since when nothing could be reclaimed above the barrier, for %IDLE
+ * @stuck: since when there is nobody to be killed, likewise
+ * @oom_group: all tasks are killed together
+ * @oom_kills: processes that were killed, here and below
+ */
+struct phys_css {
+	struct bc_resource	res;
+	spinlock_t		tree_lock;	/* nests in mm->bc.lock */
+	struct phys_css		*tree;
+	struct phys_css		*parent;
+	struct list_head	mms;
+	struct list_head	children;
+	struct list_head	node;
+	unsigned long		nr_mms;
+	bool			turn;
+	atomic_t		in_flight;
+	unsigned long		idle;
+	unsigned long		stuck;
+	bool			oom_group;
+	atomic_long_t		oom_kills;
+};
+
+static inline struct phys_css *to_phys_css(struct bc_css *css)
+{
+	return container_of(css, struct phys_css, res.css);
+}
+
+static inline struct phys_css *counter_phys(struct bc_counter *counter)
+{
+	return container_of(counter, struct phys_css, res.counter);
+}
+
+/* Is a group another one, or below it? */
+static inline bool phys_is_below(const struct bc_counter *counter,
+				 const struct bc_counter *top)
+{
+	while (counter && counter != top)
+		counter = counter->parent;
+	return counter;
+}
+
+/* Device memory is not for the machine's tasks, and may have no place in the table. */
+static inline unsigned long *folio_owner(const struct folio *folio)
+{
+	return folio_is_zone_device(folio) ? NULL : bc_page_owner(&folio->page);
+}
+
+/* physpages.c */
 void bc_physpages_add_mm(struct bc_css *css, struct mm_struct *mm);
 void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm);
+
+/* reclaim.c */
+unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool hard);
+
+/* oom.c */
+bool bc_phys_out_of_memory(struct phys_css *top);
 
 #endif /* _BC_PHYSPAGES_H */

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Beancounters: reclaim, what a group at the limit of physpages gives to swap.
+ *
+ * Reclaim goes around the address spaces of the group and of those below, a few hundred
+ * pages each, like the hand of a clock. A page that was used since the last time has its
+ * mark taken away, the others are written out. So what it costs depends on what it finds,
+ * not on how large the group is. What is in no such address space any more, as its
+ * processes have been moved, or is in the swap cache, is found in the table of owners, by
+ * a walk over all of memory, before anybody is killed.
+ *
+ * Locking: tree_lock for whose turn it is; an address space, while it is walked, by a
+ * reference and its mmap_lock, which is not waited for. Pages that were found are isolated
+ * from the kernel's lists. The walk over all of memory is for one at a time.
+ */
+#include <linux/bc/core.h>
+#include <linux/bc/pages.h>
+#include <linux/cleanup.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/pagewalk.h>
+#include <linux/rcupdate.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/spinlock.h>
+#include <linux/swap.h>
+#include <trace/events/bc.h>
+
+#include "../../mm/internal.h"
+
+#include "pages.h"
+#include "physpages.h"
+#include "sabotage.h"
+#include "swappages.h"
+
+/* So many pages are looked at in an address space before it is another one's turn. */
+#define SCAN_BATCH	256
+
+/* Whose turn it is, of the address spaces of a group and below. By reference, or NULL. */
+static struct mm_struct *next_mm(struct phys_css *top)
+{
+	struct phys_css *p = top;
+	struct mm_struct *mm = NULL;
+
+	scoped_guard(spinlock_irq, &top->tree->tree_lock) {
+		while (!list_empty(&p->children) && (list_empty(&p->mms) || p->turn)) {
+			p->turn = false;
+			p = list_first_entry(&p->children, struct phys_css, node);
+			list_move_tail(&p->node, &p->parent->children);
+		}
+		p->turn = true;
+		mm = list_first_entry_or_null(&p->mms, struct mm_struct, bc.reclaim);
+		if (!mm)
+			break;
+		list_move_tail(&mm->bc.reclaim, &p->mms);
+		/* It is on its way out of the list if it has no users. */
+		if (!mmget_not_zero(mm))
+			mm = NULL;
+	}
+	return mm;
+}
+
+static unsigned long count_mms(struct phys_css *top)
+{
+	unsigned long nr = 0;
+
+	scoped_guard(spinlock_irq, &top->tree->tree_lock)
+		nr = top->nr_mms;
+	return nr;
+}
+
+/**
+ * struct phys_scan - a look for pages that can be written out
+ * @top: the counter that is to have room
+ * @folios: those that were found, isolated
+ * @found: where they are, and how large
+ * @nr: how many folios
+ * @pages: how many pages
+ * @want: that is enough of them
+ * @left: how many entries to look at in this address space
+ * @looked: how many pages were looked at, whosesoever
+ * @freed: pages
+ * @next: where the walk has ended
+ * @full: what this one has paid for stays, as there is no room in swap for more than what
+ *	was found; only to be compared
+ * @told: that was counted as a refusal
+ */
+struct phys_scan {
+	struct phys_css		*top;
+	struct list_head	folios;
+	struct {
+		unsigned long	pfn;
+		unsigned long	nr;
+	}			found[PHYS_MIN_TARGET];
+	unsigned int		nr;
+	unsigned long		pages;
+	unsigned long		want;
+	unsigned int		left;
+	unsigned long		looked;
+	unsigned long		freed;
+	unsigned long		next;
+	const struct bc_counter	*full;
+	bool			told;
+};
+
+static bool enough(const struct phys_scan *s)
+{
+	return s->pages >= s->want || s->nr >= ARRAY_SIZE(s->found);
+}
+
+/* Who looks at it keeps the charge by RCU: a counter is freed a grace period after its last. */
+static bool is_ours(const struct phys_scan *s, const struct folio *folio)
+{
+	unsigned long *owner = folio_owner(folio), word;
+
+	guard(rcu)();
+	word = owner ? READ_ONCE(*owner) : 0;
+	if (bc_sabotaged(BC_SABOTAGE_FOREIGN))
+		return true;
+	return (word & BC_OWNER_ANON) &&
+	       phys_is_below(bc_owner_counter(word), &s->top->res.counter);
+}
+
+/* Can it be freed at all? Without room in swap, only what is in there, or is not needed. */
+static bool can_go(const struct folio *folio)
+{
+	return folio_test_anon(folio) && !folio_test_writeback(folio) &&
+	       (get_nr_swap_pages() > 0 || folio_test_swapcache(folio) ||
+		!folio_test_swapbacked(folio));
+}
+
+/* The caller keeps the folio. */
+static void take(struct phys_scan *s, struct folio *folio)
+{
+	if (folio_maybe_dma_pinned(folio) || !folio_isolate_lru(folio))
+		return;
+	if (folio_test_unevictable(folio)) {
+		folio_putback_lru(folio);
+		return;
+	}
+	list_add(&folio->lru, &s->folios);
+	s->found[s->nr].pfn = folio_pfn(folio);
+	s->found[s->nr++].nr = folio_nr_pages(folio);
+	s->pages += folio_nr_pages(folio);
+}
+
+/*
+ * Does swappages let it go? Who has no room there is not asked again for each page, nor is
+ * each one a refusal: whatever is looked at would be one. Parts of a large folio may go, and
+ * those that may not are one each: only if there is nothing else.
+ */
+static bool has_place(struct phys_scan *s, const struct folio *folio)
+{
+	unsigned long *owner = folio_owner(folio), word;
+	struct bc_counter *counter;
+
+	if (folio_test_swapcache(folio) || !folio_test_swapbacked(folio))
+		return true;
+	guard(rcu)();
+	word = owner ? READ_ONCE(*owner) : 0;
+	if (!(word & BC_OWNER_ANON))
+		return true;
+	counter = bc_owner_counter(word);
+	if (counter == s->full)
+		return false;
+	if (bc_swap_has_room(counter, s->pages + (s->freed ? folio_nr_pages(folio) : 1)))
+		return true;
+	s->full = counter;
+	if (!s->pages && !s->told) {
+		s->told = true;
+		bc_swap_stays(counter);
+	}
+	return false;
+}
+
+static bool look(struct phys_scan *s, const struct folio *folio)
+{
+	s->looked++;
+	return can_go(folio) && is_ours(s, folio) && has_place(s, folio);
+}
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+/* Return: false if it is not one. */
+static bool scan_huge(pmd_t *pmd, unsigned long addr, struct mm_walk *walk)
+{
+	spinlock_t *ptl = pmd_trans_huge_lock(pmd, walk->vma);
+	struct phys_scan *s = walk->private;
+	struct folio *folio;
+
+	if (!ptl)
+		return false;
+	__acquire(ptl);
+	if (pmd_present(*pmd) && !is_huge_zero_pmd(*pmd)) {
+		folio = pmd_folio(*pmd);
+		if (look(s, folio) &&
+		    !pmdp_clear_young_notify(walk->vma, addr & HPAGE_PMD_MASK, pmd))
+			take(s, folio);
+	}
+	s->left--;
+	spin_unlock(ptl);
+	return true;
+}
+#else
+static bool scan_huge(pmd_t *pmd, unsigned long addr, struct mm_walk *walk)
+{
+	return false;
+}
+#endif
+
+static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
+		    struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+	struct phys_scan *s = walk->private;
+	pte_t *start, *pte, ptent;
+	struct folio *folio;
+	spinlock_t *ptl = NULL;
+	int nr;
+
+	cond_resched();
+	if (scan_huge(pmd, addr, walk)) {
+		s->next = end;
+		return enough(s) || !s->left;
+	}
+	start = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!start)
+		return 0;
+	for (pte = start; addr < end && s->left && !enough(s); pte += nr, addr += nr * PAGE_SIZE) {
+		bool young, other = false;
+
+		nr = 1;
+		s->left--;
+		ptent = ptep_get(pte);
+		if (!pte_present(ptent))
+			continue;
+		folio = vm_normal_folio(vma, addr, ptent);
+		if (!folio || !look(s, folio))
+			continue;
+		if (folio_test_large(folio))
+			nr = folio_pte_batch(folio, addr, pte, ptent, (end - addr) >> PAGE_SHIFT,
+					     FPB_IGNORE_DIRTY | FPB_IGNORE_SOFT_DIRTY, NULL,
+					     &other, NULL);
+		/* Virtual machines have marks of their own, which are asked for as well. */
+		young = ptep_clear_young_notify(vma, addr, pte);
+		if (other)
+			clear_young_dirty_ptes(vma, addr, pte, nr, CYDP_CLEAR_YOUNG);
+		if (!young && !other)
+			take(s, folio);
+	}
+	pte_unmap_unlock(start, ptl);
+	s->next = addr;
+	return enough(s) || !s->left;
+}
+
+static int scan_test(unsigned long start, unsigned long end, struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+
+	/* 1: leave it out. */
+	return !vma->anon_vma || (vma->vm_flags & (VM_LOCKED | VM_HUGETLB | VM_SPECIAL));
+}
+
+static const struct mm_walk_ops scan_ops = {
+	.pmd_entry	= scan_pmd,
+	.test_walk	= scan_test,
+	.walk_lock	= PGWALK_RDLOCK,
+};
+
+/*
+ * Nobody is waited for, who may wait for us.
+ *
+ * Return: true if it is through, or cannot be looked at.
+ */
+static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
+{
+	unsigned long start = READ_ONCE(mm->bc.cursor), end = mm->task_size;
+	bool through;
+
+	if (!mmap_read_trylock(mm))
+		return true;
+	s->left = SCAN_BATCH;
+	if (start >= end)
+		start = 0;
+	through = !walk_page_range(mm, start, end, &scan_ops, s);
+	/* Two at once begin at the same place, the next time. */
+	WRITE_ONCE(mm->bc.cursor, through ? 0 : s->next);
+	mmap_read_unlock(mm);
+	return through;
+}
+
+/* What others have used, that have it from a fork, stays. */
+static void put_used_back(struct phys_scan *s)
+{
+	struct folio *folio, *next;
+	unsigned long flags;
+
+	list_for_each_entry_safe(folio, next, &s->folios, lru) {
+		if (!folio_likely_mapped_shared(folio) ||
+		    !folio_referenced(folio, 0, NULL, &flags))
+			continue;
+		list_del(&folio->lru);
+		folio_putback_lru(folio);
+	}
+}
+
+/* A folio of ours by its page frame number, by reference, if it is in the swap cache only. */
+static struct folio *get_unmapped(const struct phys_scan *s, unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	struct folio *folio;
+
+	if (!page)
+		return NULL;
+	folio = page_folio(page);
+	if (!folio_try_get(folio))
+		return NULL;
+	if (page_folio(page) == folio && folio_test_swapcache(folio) &&
+	    !folio_mapped(folio) && is_ours(s, folio))
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
+/* What is being written is waited for, and so is its end in the swap cache. */
+static void free_written(struct phys_scan *s, unsigned long pfn, unsigned long nr)
+{
+	struct folio *folio;
+	unsigned long end;
+
+	/* It may have been split. */
+	for (end = pfn + nr; pfn < end; pfn++) {
+		folio = get_unmapped(s, pfn);
+		if (!folio)
+			continue;
+		if (!folio_wait_writeback_killable(folio) && folio_isolate_lru(folio))
+			list_add(&folio->lru, &s->folios);
+		folio_put(folio);
+	}
+}
+
+/* Write out what was found. */
+static void reclaim_found(struct phys_scan *s)
+{
+	atomic_t *in_flight = &s->top->tree->in_flight;
+	unsigned int i;
+
+	if (!s->nr)
+		return;
+	atomic_inc(in_flight);
+	put_used_back(s);
+	s->freed += reclaim_pages(&s->folios);
+	for (i = 0; i < s->nr; i++)
+		free_written(s, s->found[i].pfn, s->found[i].nr);
+	s->freed += reclaim_pages(&s->folios);
+	s->nr = 0;
+	s->pages = 0;
+	s->full = NULL;
+	atomic_dec(in_flight);
+}
+
+/*
+ * Around the address spaces, up to three times: once to take the marks away, once to find
+ * what was not used since, and once as it did not begin at the beginning.
+ */
+static void reclaim_mms(struct phys_scan *s, unsigned long target)
+{
+	unsigned long laps = 3 * (count_mms(s->top) + 1);
+
+	while (laps && s->freed < target && !fatal_signal_pending(current)) {
+		struct mm_struct *mm = next_mm(s->top);
+
+		s->want = target - s->freed;
+		if (!mm || scan_mm(s, mm))
+			laps--;
+		/* If we are its last user, it is not for us to tear it down. */
+		if (mm)
+			mmput_async(mm);
+		reclaim_found(s);
+		cond_resched();
+	}
+}
+
+/* All of memory. One after the other: who comes second may find that there is room. */
+static void reclaim_owned(struct phys_scan *s, unsigned long target)
+{
+	static DEFINE_MUTEX(walk_mutex);
+	unsigned long pfn, nr = bc_nr_page_owners;
+
+	if (mutex_lock_killable(&walk_mutex))
+		return;
+	for (pfn = 0; pfn < nr && s->freed < target && !fatal_signal_pending(current); pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+		struct folio *folio;
+
+		if (!(pfn % SCAN_BATCH))
+			cond_resched();
+		if (!page || !(READ_ONCE(bc_page_owners[pfn]) & BC_OWNER_ANON))
+			continue;
+		folio = page_folio(page);
+		if (!folio_try_get(folio))
+			continue;
+		s->want = target - s->freed;
+		if (page_folio(page) == folio && look(s, folio))
+			take(s, folio);
+		folio_put(folio);
+		if (enough(s))
+			reclaim_found(s);
+	}
+	reclaim_found(s);
+	mutex_unlock(&walk_mutex);
+}
+
+/* Is there any sense in looking for pages that were not used for long? */
+static bool may_write(struct phys_css *top)
+{
+	if (get_nr_swap_pages() <= 0)
+		return false;
+	if (bc_swap_has_room(&top->res.counter, 1))
+		return true;
+	bc_swap_stays(&top->res.counter);
+	return false;
+}
+
+/**
+ * bc_phys_reclaim - free pages of a group and those below
+ * @top: the group
+ * @target: how many would do
+ * @hard: look at all of memory, too, for what is in no address space
+ *
+ * Context: Process context, without any lock. May sleep.
+ * Return: how many were freed; it may be more, by what goes to swap together.
+ */
+unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool hard)
+{
+	struct phys_scan s = {
+		.top	= top,
+		.folios	= LIST_HEAD_INIT(s.folios),
+	};
+
+	might_sleep();
+	if (bc_sabotaged(BC_SABOTAGE_RECLAIM))
+		return 0;
+	/* What is about to be put into the lists of pages can be found afterwards. */
+	if (hard)
+		lru_add_drain_all();
+	else
+		lru_add_drain();
+	if (hard || may_write(top))
+		reclaim_mms(&s, target);
+	if (hard && s.freed < target)
+		reclaim_owned(&s, target);
+	trace_bc_reclaim(top->res.css.group, target, s.freed, s.looked);
+	return s.freed;
+}
