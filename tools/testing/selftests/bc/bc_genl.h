@@ -8,6 +8,7 @@
 #define BC_GENL_H
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,8 @@
 #include <linux/beancounters.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
+
+#include "bc_util.h"
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
@@ -423,6 +426,59 @@ static inline int bc_genl_buffer(int fd, int size)
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)))
 		return -errno;
 	return 0;
+}
+
+/**
+ * struct bc_listener - who listens
+ * @fd: the socket
+ * @genl: the family
+ * @buf: what was received last
+ * @pos: what of it has not been looked at
+ * @left: how much that is
+ * @lost: events that are missing, as the kernel says
+ * @overruns: how often our buffer was full
+ */
+struct bc_listener {
+	int fd;
+	struct bc_genl genl;
+	char buf[BC_GENL_BUF];
+	const char *pos;
+	size_t left;
+	unsigned long long lost;
+	unsigned int overruns;
+};
+
+/*
+ * The next event. 1; 0 when none has come for @ms; -errno. Those that tell of losses are
+ * added up.
+ */
+static inline int bc_hear(struct bc_listener *l, struct bc_event *ev, int ms)
+{
+	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
+	double end = bc_now() + ms / 1000.0;
+	int ret;
+
+	for (;;) {
+		while ((ret = bc_next_event(&l->genl, &l->pos, &l->left, ev))) {
+			if (ret < 0 || ev->cmd != BC_CMD_LOST)
+				return ret;
+			if (ev->a.seen != 1U << BC_A_LOST || !ev->a.num[BC_A_LOST])
+				return -EPROTO;
+			l->lost += ev->a.num[BC_A_LOST];
+		}
+		ms = (end - bc_now()) * 1000;
+		if (poll(&pfd, 1, ms > 0 ? ms : 0) == 0)
+			return 0;
+		ret = bc_genl_recv(l->fd, l->buf, sizeof(l->buf), MSG_DONTWAIT);
+		if (ret == -ENOBUFS) {
+			l->overruns++;
+			continue;
+		}
+		if (ret < 0 && ret != -EAGAIN)
+			return ret;
+		l->pos = l->buf;
+		l->left = ret > 0 ? ret : 0;
+	}
 }
 
 #endif /* BC_GENL_H */

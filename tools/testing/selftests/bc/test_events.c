@@ -31,27 +31,7 @@
 			 BIT(BC_A_MAXHELD) | BIT(BC_A_MINHELD) | \
 			 BIT(BC_A_FAILCNT))
 
-/**
- * struct listener - who listens
- * @fd: the socket
- * @genl: the family
- * @buf: what was received last
- * @pos: what of it has not been looked at
- * @left: how much that is
- * @lost: events that are missing, as the kernel says
- * @overruns: how often our buffer was full
- */
-struct listener {
-	int fd;
-	struct bc_genl genl;
-	char buf[BC_GENL_BUF];
-	const char *pos;
-	size_t left;
-	unsigned long long lost;
-	unsigned int overruns;
-};
-
-static int listen_to(struct listener *l, int buffer)
+static int listen_to(struct bc_listener *l, int buffer)
 {
 	int err;
 
@@ -79,40 +59,6 @@ static long now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/*
- * The next event. 1; 0 when none has come for @ms; -errno. Those that tell of
- * losses are added up.
- */
-static int hear(struct listener *l, struct bc_event *ev, int ms)
-{
-	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
-	long end = now_ms() + ms, wait;
-	int ret;
-
-	for (;;) {
-		while ((ret = bc_next_event(&l->genl, &l->pos, &l->left, ev))) {
-			if (ret < 0 || ev->cmd != BC_CMD_LOST)
-				return ret;
-			if (ev->a.seen != BIT(BC_A_LOST) ||
-			    !ev->a.num[BC_A_LOST])
-				return -EPROTO;
-			l->lost += ev->a.num[BC_A_LOST];
-		}
-		wait = end - now_ms();
-		if (poll(&pfd, 1, wait > 0 ? wait : 0) == 0)
-			return 0;
-		ret = bc_genl_recv(l->fd, l->buf, sizeof(l->buf), MSG_DONTWAIT);
-		if (ret == -ENOBUFS) {
-			l->overruns++;
-			continue;
-		}
-		if (ret < 0 && ret != -EAGAIN)
-			return ret;
-		l->pos = l->buf;
-		l->left = ret > 0 ? ret : 0;
-	}
-}
-
 static const char *str(const struct bc_event *ev, unsigned int attr)
 {
 	return ev->a.str[attr] ?: "";
@@ -132,24 +78,24 @@ static bool is_below(const struct bc_event *ev, const char *dir)
 }
 
 /* The next event of this kind, or any for 0, in @dir or below. */
-static int hear_of(struct listener *l, struct bc_event *ev, const char *dir,
+static int hear_of(struct bc_listener *l, struct bc_event *ev, const char *dir,
 		   unsigned int cmd)
 {
 	int ret;
 
 	do {
-		ret = hear(l, ev, 5000);
+		ret = bc_hear(l, ev, 5000);
 	} while (ret > 0 && !((!cmd || ev->cmd == cmd) && is_below(ev, dir)));
 	return ret > 0 ? 0 : ret ?: -ETIME;
 }
 
 /* How many there are until nothing comes for a while. */
-static int hear_rest(struct listener *l, const char *dir)
+static int hear_rest(struct bc_listener *l, const char *dir)
 {
 	struct bc_event ev;
 	int n = 0, ret;
 
-	while ((ret = hear(l, &ev, 300)) > 0)
+	while ((ret = bc_hear(l, &ev, 300)) > 0)
 		n += is_below(&ev, dir);
 	return ret ?: n;
 }
@@ -261,7 +207,7 @@ static void check_refused(struct __test_metadata *_metadata,
 	EXPECT_EQ(r->failcnt, ev->a.num[BC_A_FAILCNT]);
 }
 
-static struct listener l, l2;
+static struct bc_listener l, l2;
 
 TEST_F(bc, family)
 {
@@ -632,7 +578,7 @@ TEST_F_TIMEOUT(bc, other_hierarchy, 60)
 	snprintf(path, sizeof(path), "/%s", name);
 	for (unsigned int cmd = BC_CMD_CREATED; cmd;) {
 		do {
-			ret = hear(&l, &ev, 5000);
+			ret = bc_hear(&l, &ev, 5000);
 			ASSERT_EQ(1, ret);
 		} while (strcmp(path, str(&ev, BC_A_GROUP_PATH)));
 		EXPECT_EQ(cmd, ev.cmd);
@@ -790,7 +736,7 @@ TEST_F_TIMEOUT(bc, come_and_go, 60)
 		/* Go with some heard, or none, or with a full buffer. */
 		ASSERT_EQ(0, listen_to(&l, rounds % 2 ? 1 << 20 : 4096));
 		before = bc_get(self->dir, "numfiles/failcnt");
-		for (n = rounds % 4; n && hear(&l, &ev, 1000) > 0; n--)
+		for (n = rounds % 4; n && bc_hear(&l, &ev, 1000) > 0; n--)
 			heard += ev.cmd == BC_CMD_REFUSED;
 		close(l.fd);
 		ASSERT_LE(before, bc_get(self->dir, "numfiles/failcnt"));
@@ -835,7 +781,7 @@ static void account_for(const struct bc_event *ev, struct account *a)
 }
 
 /* What others have lost before may be told now. That is not for us. */
-static int begin(struct listener *l, const char *dir)
+static int begin(struct bc_listener *l, const char *dir)
 {
 	struct bc_event ev;
 	int err;
@@ -850,7 +796,7 @@ static int begin(struct listener *l, const char *dir)
  * Hear what is left after a storm. What was lost is told with the next event at
  * the latest: a group is made, again if that was lost, too.
  */
-static int finish(struct listener *l, const char *dir, struct account *a)
+static int finish(struct bc_listener *l, const char *dir, struct account *a)
 {
 	struct bc_event ev;
 	char name[32], path[128];
@@ -863,7 +809,7 @@ static int finish(struct listener *l, const char *dir, struct account *a)
 		if (bc_mkdir(dir, name))
 			return -EIO;
 		a->markers++;
-		while ((ret = hear(l, &ev, heard ? 300 : 2000)) > 0) {
+		while ((ret = bc_hear(l, &ev, heard ? 300 : 2000)) > 0) {
 			if (!is_below(&ev, dir))
 				continue;
 			account_for(&ev, a);
@@ -957,7 +903,7 @@ static int hear_storm(const char *dir, int (*fn)(void *arg), int n,
 		siginfo_t info = { };
 
 		while (!info.si_pid) {
-			ret = hear(&l, &ev, 10);
+			ret = bc_hear(&l, &ev, 10);
 			if (ret < 0)
 				bad++;
 			else if (ret && is_below(&ev, dir))
@@ -1055,7 +1001,7 @@ TEST_F_TIMEOUT(bc, full_buffer, 60)
 	ASSERT_EQ(0, listen_to(&l, 4096));
 	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)2000, &pid));
 	EXPECT_EQ(2000, bc_get(self->dir, "numfiles/failcnt"));
-	while ((ret = hear(&l, &ev, 300)) > 0) {
+	while ((ret = bc_hear(&l, &ev, 300)) > 0) {
 		if (is_below(&ev, self->dir))
 			account_for(&ev, &a);
 	}
@@ -1143,7 +1089,7 @@ TEST_F_TIMEOUT(bc, long_path, 60)
 	kill(pid, SIGCONT);
 	EXPECT_EQ(0, end_of(pid));
 	do {
-		ret = hear(&l, &ev, 5000);
+		ret = bc_hear(&l, &ev, 5000);
 	} while (ret > 0 && (ev.cmd != BC_CMD_REFUSED ||
 			     ev.a.num[BC_A_PID] != (unsigned int)pid));
 	EXPECT_EQ(1, ret);
@@ -1167,7 +1113,7 @@ TEST_F_TIMEOUT(bc, long_path, 60)
 	}
 	close(dir[1]);
 	do {
-		ret = hear(&l, &ev, 300);
+		ret = bc_hear(&l, &ev, 300);
 		EXPECT_LE(0, ret);
 	} while (ret > 0);
 	EXPECT_EQ(0, l.lost + l.overruns);

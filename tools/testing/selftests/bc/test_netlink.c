@@ -1054,26 +1054,6 @@ TEST_F_TIMEOUT(bc, long_paths, 120)
  * Subscriptions
  */
 
-/**
- * struct listener - who listens
- * @fd: the socket
- * @genl: the family
- * @buf: what was received last
- * @pos: what of it has not been looked at
- * @left: how much that is
- * @lost: events that are missing, as the kernel says
- * @overruns: how often the buffer was full
- */
-struct listener {
-	int fd;
-	struct bc_genl genl;
-	char buf[BC_GENL_BUF];
-	const char *pos;
-	size_t left;
-	unsigned long long lost;
-	unsigned int overruns;
-};
-
 static int subscribe_in(int fd, const struct bc_genl *genl, long hierarchy,
 			const char *path)
 {
@@ -1097,7 +1077,7 @@ static int subscribe_on(int fd, const struct bc_genl *genl, const char *path)
 	return subscribe_in(fd, genl, -1, path);
 }
 
-static int listen_to(struct listener *l, const char *dir)
+static int listen_to(struct bc_listener *l, const char *dir)
 {
 	int err;
 
@@ -1113,39 +1093,11 @@ static int listen_to(struct listener *l, const char *dir)
 	return err;
 }
 
-/* The next event. 1; 0 when none has come for @ms; -errno. */
-static int hear(struct listener *l, struct bc_event *ev, int ms)
-{
-	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
-	double end = bc_now() + ms / 1000.0;
-	int ret;
-
-	for (;;) {
-		while ((ret = bc_next_event(&l->genl, &l->pos, &l->left, ev))) {
-			if (ret < 0 || ev->cmd != BC_CMD_LOST)
-				return ret;
-			l->lost += ev->a.num[BC_A_LOST];
-		}
-		ms = (end - bc_now()) * 1000;
-		if (poll(&pfd, 1, ms > 0 ? ms : 0) == 0)
-			return 0;
-		ret = bc_genl_recv(l->fd, l->buf, sizeof(l->buf), MSG_DONTWAIT);
-		if (ret == -ENOBUFS) {
-			l->overruns++;
-			continue;
-		}
-		if (ret < 0 && ret != -EAGAIN)
-			return ret;
-		l->pos = l->buf;
-		l->left = ret > 0 ? ret : 0;
-	}
-}
-
 /* Is the next event this one? */
-static int next_is(struct listener *l, unsigned int cmd, const char *dir)
+static int next_is(struct bc_listener *l, unsigned int cmd, const char *dir)
 {
 	struct bc_event ev;
-	int ret = hear(l, &ev, 5000);
+	int ret = bc_hear(l, &ev, 5000);
 
 	if (ret <= 0)
 		return ret ?: -ETIME;
@@ -1158,7 +1110,7 @@ static int next_is(struct listener *l, unsigned int cmd, const char *dir)
 
 static int subscribe_as_user(void *arg)
 {
-	static struct listener l;
+	static struct bc_listener l;
 
 	bc_become(USER, USER);
 	return -listen_to(&l, arg);
@@ -1166,7 +1118,7 @@ static int subscribe_as_user(void *arg)
 
 static int subscribe_in_user_namespace(void *arg)
 {
-	static struct listener l;
+	static struct bc_listener l;
 
 	bc_become(USER, USER);
 	if (bc_user_namespace())
@@ -1176,7 +1128,7 @@ static int subscribe_in_user_namespace(void *arg)
 
 static int subscribe_in_own_network(void *arg)
 {
-	static struct listener l;
+	static struct bc_listener l;
 
 	if (unshare(CLONE_NEWNET))
 		return 102;
@@ -1211,7 +1163,7 @@ static int give_away(const char *dir, uid_t uid)
 
 TEST_F_TIMEOUT(bc, who_may_subscribe, 60)
 {
-	static struct listener l;
+	static struct bc_listener l;
 	struct shared s = { .path = self->dir };
 	char a[96], b[96];
 
@@ -1270,7 +1222,7 @@ TEST_F_TIMEOUT(bc, who_may_subscribe, 60)
 /* Only what happens there, and all of it, once. */
 TEST_F_TIMEOUT(bc, events_of_a_subtree, 120)
 {
-	static struct listener la, lb, ltop;
+	static struct bc_listener la, lb, ltop;
 	char a[96], b[96], x[128], y[128];
 	struct bc_event ev;
 
@@ -1303,17 +1255,17 @@ TEST_F_TIMEOUT(bc, events_of_a_subtree, 120)
 	EXPECT_EQ(0, next_is(&la, BC_CMD_REFUSED, x));
 	EXPECT_EQ(0, next_is(&la, BC_CMD_REFUSED, x));
 	EXPECT_EQ(0, next_is(&la, BC_CMD_REMOVED, x));
-	EXPECT_EQ(0, hear(&la, &ev, 300));
+	EXPECT_EQ(0, bc_hear(&la, &ev, 300));
 
 	EXPECT_EQ(0, next_is(&lb, BC_CMD_CREATED, y));
 	EXPECT_EQ(0, next_is(&lb, BC_CMD_ATTACHED, y));
 	EXPECT_EQ(0, next_is(&lb, BC_CMD_REFUSED, y));
-	EXPECT_EQ(0, hear(&lb, &ev, 300));
+	EXPECT_EQ(0, bc_hear(&lb, &ev, 300));
 
 	/* c twice, and all of these. */
 	for (int i = 0; i < 10; i++)
-		EXPECT_EQ(1, hear(&ltop, &ev, 5000));
-	EXPECT_EQ(0, hear(&ltop, &ev, 300));
+		EXPECT_EQ(1, bc_hear(&ltop, &ev, 5000));
+	EXPECT_EQ(0, bc_hear(&ltop, &ev, 300));
 	EXPECT_EQ(0, la.lost + lb.lost + ltop.lost);
 	close(la.fd);
 	close(lb.fd);
@@ -1329,7 +1281,7 @@ struct above {
 static int hear_refusal_from_above(void *arg)
 {
 	struct above *ab = arg;
-	static struct listener l;
+	static struct bc_listener l;
 	unsigned int i, bits = 0;
 	struct bc_event ev;
 	char c = 0;
@@ -1338,7 +1290,7 @@ static int hear_refusal_from_above(void *arg)
 	if (listen_to(&l, ab->dir) || write(ab->ready, &c, 1) != 1)
 		return 101;
 	do {
-		if (hear(&l, &ev, 10000) != 1)
+		if (bc_hear(&l, &ev, 10000) != 1)
 			return 102;
 	} while (ev.cmd != BC_CMD_REFUSED);
 	if (!(ev.a.seen & BIT(BC_A_REFUSER_ID)) || !ev.a.str[BC_A_REFUSER_PATH] ||
@@ -1392,7 +1344,7 @@ TEST_F_TIMEOUT(bc, refused_from_above, 60)
 
 static int too_many(void *arg)
 {
-	static struct listener l[17];
+	static struct bc_listener l[17];
 	int i, err;
 
 	bc_become(USER, USER);
@@ -1419,7 +1371,7 @@ static int too_many(void *arg)
 
 TEST_F_TIMEOUT(bc, so_many, 60)
 {
-	static struct listener l[20];
+	static struct bc_listener l[20];
 	char a[96];
 	int i;
 
@@ -1437,7 +1389,7 @@ TEST_F_TIMEOUT(bc, so_many, 60)
 /* With the group goes what was subscribed to. The next one of that name is another one. */
 TEST_F_TIMEOUT(bc, ends_with_the_group, 60)
 {
-	static struct listener l;
+	static struct bc_listener l;
 	struct bc_event ev;
 	char a[96];
 
@@ -1448,11 +1400,11 @@ TEST_F_TIMEOUT(bc, ends_with_the_group, 60)
 	EXPECT_EQ(0, next_is(&l, BC_CMD_REMOVED, a));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(a, "b"));
-	EXPECT_EQ(0, hear(&l, &ev, 300));
+	EXPECT_EQ(0, bc_hear(&l, &ev, 300));
 	/* The socket may have it then. */
 	EXPECT_EQ(0, subscribe_on(l.fd, &l.genl, group_path(a)));
 	ASSERT_EQ(0, bc_rmdir(a, "b"));
-	EXPECT_EQ(1, hear(&l, &ev, 5000));
+	EXPECT_EQ(1, bc_hear(&l, &ev, 5000));
 	EXPECT_EQ(BC_CMD_REMOVED, ev.cmd);
 	/* A group that somebody listens to can be removed, and those above. */
 	ASSERT_EQ(0, bc_rmdir(self->dir, "a"));
@@ -1461,20 +1413,20 @@ TEST_F_TIMEOUT(bc, ends_with_the_group, 60)
 }
 
 /* The sum is right, whatever was lost on the way. */
-static void check_sum(struct __test_metadata *_metadata, struct listener *l, const char *dir,
+static void check_sum(struct __test_metadata *_metadata, struct bc_listener *l, const char *dir,
 		      int expected)
 {
 	struct bc_event ev;
 	int n = 0, ret;
 
-	while ((ret = hear(l, &ev, 500)) > 0)
+	while ((ret = bc_hear(l, &ev, 500)) > 0)
 		n++;
 	EXPECT_EQ(0, ret);
 	/* What there was no room to say is said before the next one. */
 	EXPECT_EQ(0, bc_genl_buffer(l->fd, 64 << 20));
 	EXPECT_EQ(0, bc_mkdir(dir, "last"));
 	EXPECT_EQ(0, bc_rmdir(dir, "last"));
-	while ((ret = hear(l, &ev, 500)) > 0)
+	while ((ret = bc_hear(l, &ev, 500)) > 0)
 		n++;
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(expected + 2, n + (int)l->lost) {
@@ -1485,7 +1437,7 @@ static void check_sum(struct __test_metadata *_metadata, struct listener *l, con
 
 TEST_F_TIMEOUT(bc, losses, 120)
 {
-	static struct listener l, l2;
+	static struct bc_listener l, l2;
 	char a[96], b[96];
 	int size = 4096;
 
@@ -1529,7 +1481,7 @@ TEST_F_TIMEOUT(bc, losses, 120)
 /* So does one to a root, with its hierarchy; and nobody else hears of that. */
 TEST_F_TIMEOUT(bc, ends_with_the_hierarchy, 60)
 {
-	static struct listener l, all;
+	static struct bc_listener l, all;
 	struct bc_event ev;
 	char dir[96];
 	long number;
@@ -1555,17 +1507,17 @@ TEST_F_TIMEOUT(bc, ends_with_the_hierarchy, 60)
 	ASSERT_LE(0, all.fd);
 	ASSERT_EQ(0, bc_genl_join(all.fd, &all.genl));
 	ASSERT_EQ(0, rmdir(dir));
-	ASSERT_EQ(1, hear(&l, &ev, 5000));
+	ASSERT_EQ(1, bc_hear(&l, &ev, 5000));
 	EXPECT_EQ(BC_CMD_REMOVED, ev.cmd);
 	EXPECT_EQ(number, (long)ev.a.num[BC_A_HIERARCHY]);
 	EXPECT_STREQ("/", ev.a.str[BC_A_GROUP_PATH]);
 	/* It is over: another hierarchy with that number is none of ours. */
 	ASSERT_EQ(0, mkdir(dir, 0755));
 	ASSERT_EQ(0, bc_mkdir(dir, "a"));
-	EXPECT_EQ(0, hear(&l, &ev, 300));
+	EXPECT_EQ(0, bc_hear(&l, &ev, 300));
 	ASSERT_EQ(0, bc_rmdir(dir, "a"));
 	ASSERT_EQ(0, rmdir(dir));
-	while (hear(&all, &ev, 300) > 0)
+	while (bc_hear(&all, &ev, 300) > 0)
 		EXPECT_STRNE("/", ev.a.str[BC_A_GROUP_PATH]);
 	close(l.fd);
 	close(all.fd);
@@ -1599,7 +1551,7 @@ static int storm_ends(const pid_t pids[3])
 
 static int removals_lost(void *arg)
 {
-	static struct listener l[16];
+	static struct bc_listener l[16];
 	struct bc_event ev;
 	char b[96], g[96];
 	int i, n = 0, err;
@@ -1636,7 +1588,7 @@ static int removals_lost(void *arg)
 			return 107;
 		end = bc_now() + 120;
 		while (n + l[15].lost <= i && bc_now() < end) {
-			if (hear(&l[15], &ev, 100) > 0)
+			if (bc_hear(&l[15], &ev, 100) > 0)
 				n += ev.cmd == BC_CMD_REMOVED;
 		}
 		if (n + l[15].lost != i + 1)
@@ -1664,14 +1616,14 @@ TEST_F_TIMEOUT(bc, end_is_lost, 900)
 /* Sockets that come and go, and groups, while things happen. */
 static void subscribe_and_close(const char *dir)
 {
-	static struct listener l;
+	static struct bc_listener l;
 	struct bc_event ev;
 	int i;
 
 	for (i = 0; i < 20; i++) {
 		if (listen_to(&l, dir))
 			continue;
-		hear(&l, &ev, i % 4);
+		bc_hear(&l, &ev, i % 4);
 		close(l.fd);
 	}
 }
