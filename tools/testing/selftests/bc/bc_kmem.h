@@ -122,6 +122,11 @@ static inline int bc_servant_do(struct bc_servant p, bc_string fn, long arg)
 	return bc_servant_answer(p);
 }
 
+static inline int bc_servant_move(struct bc_servant p, const char *dir)
+{
+	return bc_write(dir, "tasks", "%d", p.pid);
+}
+
 static inline void bc_servant_kill(struct bc_servant p)
 {
 	bc_reap(p.pid);

@@ -25,8 +25,6 @@ FIXTURE_SETUP(phys)
 
 FIXTURE_TEARDOWN(phys)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_puppets_kill();
@@ -35,10 +33,7 @@ FIXTURE_TEARDOWN(phys)
 	EXPECT_EQ(0, bc_settle(self->a, "physpages/held", 0));
 	EXPECT_EQ(0, bc_settle(self->b, "physpages/held", 0));
 	EXPECT_EQ(0, bc_settle(self->dir, "physpages/held", 0));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 #endif /* BC_PHYS_H */

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,6 +32,10 @@
 
 #define BC_ROOT "/sys/kernel/config/bc"
 #define BC_HIERARCHIES "/sys/kernel/config/bc_hierarchies"
+#define BC_TRACING "/sys/kernel/tracing"
+
+/* Where CONFIG_BC_SABOTAGE tells, in "groups", how many there are, nameless ones too. */
+#define BC_GROUPS "/sys/kernel/debug/bc"
 
 /* A group of our own, below which a test does what it does. */
 FIXTURE(bc) {
@@ -127,6 +132,14 @@ static inline long bc_settle(const char *dir, const char *file, long want)
 		usleep(20000);
 	}
 	return val;
+}
+
+/* Is there tracing? It need not have been mounted. */
+static inline bool bc_tracing(void)
+{
+	if (access(BC_TRACING "/events", F_OK))
+		mount("none", BC_TRACING, "tracefs", 0, NULL);
+	return !access(BC_TRACING "/events", F_OK);
 }
 
 /* How many tables of owners there are that the kernel's function @by has made. */
@@ -567,6 +580,16 @@ static const char *bc_tear_down(const char *dir)
 	return wrong;
 }
 
+/* The same as the end of a test. */
+static inline void bc_expect_clean(struct __test_metadata *_metadata, const char *dir)
+{
+	const char *wrong = bc_tear_down(dir);
+
+	EXPECT_EQ(NULL, wrong) {
+		TH_LOG("%s", wrong);
+	}
+}
+
 FIXTURE_SETUP(bc)
 {
 	if (bc_unavailable())
@@ -576,11 +599,8 @@ FIXTURE_SETUP(bc)
 
 FIXTURE_TEARDOWN(bc)
 {
-	const char *wrong = self->dir[0] ? bc_tear_down(self->dir) : NULL;
-
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	if (self->dir[0])
+		bc_expect_clean(_metadata, self->dir);
 }
 
 #endif /* BC_UTIL_H */

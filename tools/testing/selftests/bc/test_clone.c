@@ -96,15 +96,10 @@ static void set_up(struct __test_metadata *_metadata,
 static void tear_down(struct __test_metadata *_metadata,
 		      struct _test_data_clone *self)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	EXPECT_EQ(0, set_sysctl(self->before));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 FIXTURE_SETUP(clone)

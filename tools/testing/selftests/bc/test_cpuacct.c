@@ -1896,12 +1896,9 @@ FIXTURE_SETUP(cgroup)
 
 FIXTURE_TEARDOWN(cgroup)
 {
-	const char *wrong = bc_tear_down(self->dir);
 	int i;
 
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 	/* Who was killed leaves it in its own time. */
 	for (i = 0; i < 200 && rmdir(self->g) && errno == EBUSY; i++)
 		usleep(20000);

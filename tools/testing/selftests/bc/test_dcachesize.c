@@ -11,8 +11,6 @@
 #include "bc_kmem.h"
 #include "bc_proc.h"
 
-#define GROUPS	"/sys/kernel/debug/bc"
-#define TRACING	"/sys/kernel/tracing"
 #define NAMES	"/sys/kernel"
 #define DISK	"/dev/ram0"
 
@@ -90,11 +88,6 @@ FIXTURE(dcache) {
 	long unit;
 };
 
-static int move(struct bc_servant p, const char *dir)
-{
-	return bc_write(dir, "tasks", "%d", p.pid);
-}
-
 FIXTURE_SETUP(dcache)
 {
 	struct rlimit files = { 2048, 2048 };
@@ -112,7 +105,7 @@ FIXTURE_SETUP(dcache)
 	/* All it needs to do so itself, it has afterwards. */
 	ASSERT_EQ(1, bc_servant_do(self->p, open_some, 1));
 	ASSERT_EQ(1, bc_servant_do(self->p, close_some, 1));
-	ASSERT_EQ(0, move(self->p, self->dir));
+	ASSERT_EQ(0, bc_servant_move(self->p, self->dir));
 	ASSERT_EQ(0, bc_get(self->dir, held));
 	ASSERT_EQ(1, bc_servant_do(self->p, open_some, 1));
 	self->unit = bc_get(self->dir, held);
@@ -123,15 +116,10 @@ FIXTURE_SETUP(dcache)
 
 FIXTURE_TEARDOWN(dcache)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_servant_kill(self->p);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 TEST_F(dcache, refuse)
@@ -164,7 +152,7 @@ TEST_F(dcache, refuse_above)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a/b"));
 	snprintf(leaf, sizeof(leaf), "%s/a/b", self->dir);
-	ASSERT_EQ(0, move(self->p, leaf));
+	ASSERT_EQ(0, bc_servant_move(self->p, leaf));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "a/dcachesize/limit", "%ld", 5 * self->unit));
 	EXPECT_EQ(2, bc_servant_do(self->p, open_some, 3));
@@ -186,10 +174,10 @@ TEST_F(dcache, stay)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	bc_path(a, self->dir, "a");
 	bc_path(b, self->dir, "b");
-	ASSERT_EQ(0, move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
 	EXPECT_EQ(2, bc_servant_do(self->p, open_some, 2));
 	EXPECT_EQ(2 * self->unit, bc_get(a, held));
-	ASSERT_EQ(0, move(self->p, b));
+	ASSERT_EQ(0, bc_servant_move(self->p, b));
 	/* Last come, first closed: it is that of a that remains. */
 	EXPECT_EQ(3, bc_servant_do(self->p, open_some, 3));
 	EXPECT_EQ(2 * self->unit, bc_get(a, held));
@@ -204,41 +192,41 @@ TEST_F(dcache, stay)
 /* A group without a directory goes on paying, and is freed in the end. */
 TEST_F(dcache, outlive)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups());
 	char a[80];
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
-	ASSERT_EQ(0, move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
 	EXPECT_EQ(4, bc_servant_do(self->p, open_some, 4));
-	ASSERT_EQ(0, move(self->p, BC_ROOT));
+	ASSERT_EQ(0, bc_servant_move(self->p, BC_ROOT));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(4 * self->unit, bc_get(self->dir, held));
-	EXPECT_EQ(groups + 1, bc_get(GROUPS, "groups"));
+	EXPECT_EQ(groups + 1, bc_get(BC_GROUPS, "groups"));
 	EXPECT_EQ(4, bc_servant_do(self->p, close_some, 4));
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 }
 
 /* What it has cached does not keep it, but is the group's above, and then nobody's. */
 TEST_F(dcache, hand_over)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups()), cached;
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups()), cached;
 	char a[80];
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
-	ASSERT_EQ(0, move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
 	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 100));
 	cached = bc_get(a, held);
 	EXPECT_LE(100 * self->unit, cached);
-	ASSERT_EQ(0, move(self->p, BC_ROOT));
+	ASSERT_EQ(0, bc_servant_move(self->p, BC_ROOT));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 	EXPECT_EQ(cached, bc_get(self->dir, held));
 
 	/* It is in the cache still, and counts in the group above, which may have it. */
-	ASSERT_EQ(0, move(self->p, self->dir));
+	ASSERT_EQ(0, bc_servant_move(self->p, self->dir));
 	EXPECT_EQ(0, bc_servant_do(self->p, look_again, 100));
 	EXPECT_EQ(cached, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", cached));
@@ -376,8 +364,8 @@ TEST_F_TIMEOUT(dcache, neighbours, 600)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	bc_path(a, self->dir, "a");
 	bc_path(b, self->dir, "b");
-	ASSERT_EQ(0, move(self->p, a));
-	ASSERT_EQ(0, move(other, b));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(other, b));
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 300 * self->unit));
 
 	/* Old and new, in the middle of each other's. */
@@ -457,11 +445,11 @@ TEST_F_TIMEOUT(dcache, directories, 120)
 	bc_path(b, self->dir, "b");
 	/* Whosever they are now. */
 	bc_write("/proc/sys/vm", "drop_caches", "2");
-	ASSERT_EQ(0, move(other, b));
+	ASSERT_EQ(0, bc_servant_move(other, b));
 	EXPECT_LT(10, bc_servant_do(other, stat_directories, 0));
 	cached = bc_get(b, held);
 	EXPECT_LT(10 * self->unit, cached);
-	ASSERT_EQ(0, move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 50 * self->unit));
 	EXPECT_LT(0, bc_servant_do(self->p, look_in_directories, 20));
 	EXPECT_EQ(0, bc_get(a, failcnt));
@@ -484,9 +472,9 @@ TEST_F_TIMEOUT(dcache, below, 120)
 	bc_path(a, self->dir, "a");
 	bc_path(b, self->dir, "a/b");
 	bc_path(c, self->dir, "c");
-	ASSERT_EQ(0, move(self->p, a));
-	ASSERT_EQ(0, move(other, b));
-	ASSERT_EQ(0, move(outside, c));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(other, b));
+	ASSERT_EQ(0, bc_servant_move(outside, c));
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 400 * self->unit));
 	EXPECT_EQ(0, bc_servant_do(outside, look_for, 300));
 	kept = bc_get(c, held);
@@ -704,7 +692,7 @@ TEST_F_TIMEOUT(dcache, storm, 120)
 		snprintf(path, sizeof(path), "%s/%c", self->dir, 'a' + i);
 		ASSERT_EQ(0, bc_write(path, limit, "%ld", 500 * self->unit));
 		p[i] = bc_servant_start();
-		ASSERT_EQ(0, move(p[i], path));
+		ASSERT_EQ(0, bc_servant_move(p[i], path));
 		bc_servant_tell(p[i], storm, i);
 	}
 	end = bc_end_time(6);
@@ -772,14 +760,13 @@ TEST_F_TIMEOUT(dcache, failures, 180)
 /* What it costs: entries looked at for each that is freed. */
 static bool start_trace(void)
 {
-	if (access(TRACING "/events", F_OK))
-		mount("none", TRACING, "tracefs", 0, NULL);
-	return !bc_write(TRACING, "events/bc/bc_prune/enable", "1");
+	bc_tracing();
+	return !bc_write(BC_TRACING, "events/bc/bc_prune/enable", "1");
 }
 
 static void clear_trace(void)
 {
-	int fd = open(TRACING "/trace", O_WRONLY | O_TRUNC);
+	int fd = open(BC_TRACING "/trace", O_WRONLY | O_TRUNC);
 
 	if (fd >= 0)
 		close(fd);
@@ -787,7 +774,7 @@ static void clear_trace(void)
 
 static bool sum_trace(long *looked, long *objects, long *calls)
 {
-	FILE *f = fopen(TRACING "/trace", "r");
+	FILE *f = fopen(BC_TRACING "/trace", "r");
 	char line[1024], *s;
 	long o, l;
 
@@ -824,7 +811,7 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 		snprintf(path, sizeof(path), "%s/%c", self->dir, 'a' + i);
 		ASSERT_EQ(0, bc_write(path, limit, "%ld", 500 * self->unit));
 		p[i] = bc_servant_start();
-		ASSERT_EQ(0, move(p[i], path));
+		ASSERT_EQ(0, bc_servant_move(p[i], path));
 	}
 	for (g = 0; g < ARRAY_SIZE(nr_groups); g++) {
 		for (n = 0; n < 1500; n += 10) {
@@ -847,7 +834,7 @@ TEST_F_TIMEOUT(dcache, cost, 600)
 	TH_LOG("one of 10: %ld looked at, %ld freed in %ld goes: %.1f",
 	       looked, objects, calls, (double)looked / objects);
 	EXPECT_GT(100 * objects, looked);
-	bc_write(TRACING, "events/bc/bc_prune/enable", "0");
+	bc_write(BC_TRACING, "events/bc/bc_prune/enable", "0");
 	for (i = 0; i < 10; i++)
 		bc_servant_kill(p[i]);
 }

@@ -49,18 +49,13 @@ FIXTURE_SETUP(delegation)
 
 FIXTURE_TEARDOWN(delegation)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	if (self->extra[0])
 		EXPECT_EQ(0, bc_remove_hierarchy(self->extra));
 	bc_write(BC_ROOT, "tasks", "0");
 	bc_children(self->dir, true);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 static struct as_user as_user(struct _test_data_delegation *self)

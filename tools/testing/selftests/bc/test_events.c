@@ -15,7 +15,6 @@
 #include "bc_genl.h"
 
 #define USER		12345
-#define TRACING		"/sys/kernel/tracing"
 #define TOOL		"/bc/bc-events"
 #define CHILD		"bc events child"
 
@@ -1179,11 +1178,9 @@ TEST_F_TIMEOUT(bc, tracepoints, 60)
 	const char *path;
 	pid_t pid;
 
-	if (access(TRACING "/events", F_OK))
-		mount("none", TRACING, "tracefs", 0, NULL);
-	if (access(TRACING "/events", F_OK))
+	if (!bc_tracing())
 		SKIP(return, "no tracing in this kernel");
-	snprintf(dir, sizeof(dir), TRACING "/instances/bc-%d", getpid());
+	snprintf(dir, sizeof(dir), BC_TRACING "/instances/bc-%d", getpid());
 	if (mkdir(dir, 0700))
 		SKIP(return, "no instances of tracing in this kernel");
 	EXPECT_EQ(0, trace_on(dir, "bc_mkdir"));

@@ -10,9 +10,7 @@
 #include "bc_kmem.h"
 #include "bc_proc.h"
 
-#define GROUPS	"/sys/kernel/debug/bc"
 #define BLOCKS	"/sys/devices/system/memory"
-#define TRACING	"/sys/kernel/tracing"
 
 static const char held[] = "kmemsize/held";
 static const char limit[] = "kmemsize/limit";
@@ -99,17 +97,12 @@ FIXTURE_SETUP(pages)
 
 FIXTURE_TEARDOWN(pages)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_servant_kill(self->p);
 	close_pipe(0);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 TEST_F(pages, refuse)
@@ -150,7 +143,7 @@ TEST_F(pages, refuse_above)
 /* Pages stay with who has made them, also when the directory has gone. */
 TEST_F(pages, outlive)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups());
 	char a[80];
 
 	if (groups < 0)
@@ -167,12 +160,12 @@ TEST_F(pages, outlive)
 	EXPECT_EQ(2, bc_servant_do(self->p, fill, 2));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(5 * page_size, bc_get(self->dir, held));
-	EXPECT_EQ(groups + 1, bc_get(GROUPS, "groups"));
+	EXPECT_EQ(groups + 1, bc_get(BC_GROUPS, "groups"));
 
 	EXPECT_EQ(0, bc_servant_do(self->p, close_pipe, 0));
 	close_pipe(0);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 }
 
 /* Page tables: as many as the process itself is said to have. */
@@ -283,7 +276,7 @@ static bool refused(long amount)
 	char what[64];
 	size_t n = 0;
 	ssize_t ret;
-	int fd = open(TRACING "/trace", O_RDONLY | O_CLOEXEC);
+	int fd = open(BC_TRACING "/trace", O_RDONLY | O_CLOEXEC);
 
 	while ((ret = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
 		n += ret;
@@ -299,10 +292,9 @@ TEST_F_TIMEOUT(pages, fork, 120)
 	long base, room;
 	int ret = -1;
 
-	if (access(TRACING "/events", F_OK))
-		mount("none", TRACING, "tracefs", 0, NULL);
-	bc_write(TRACING, "trace", "0");
-	bc_write(TRACING, "events/bc/bc_charge_fail/enable", "1");
+	bc_tracing();
+	bc_write(BC_TRACING, "trace", "0");
+	bc_write(BC_TRACING, "events/bc/bc_charge_fail/enable", "1");
 
 	ASSERT_EQ(0, bc_servant_do(self->p, bc_do_fork, 0));
 	base = bc_calm(self->dir, held);
@@ -316,10 +308,10 @@ TEST_F_TIMEOUT(pages, fork, 120)
 	}
 	EXPECT_EQ(0, ret);
 	/* Page tables, and a stack, which is twice as large with KASAN. */
-	if (!access(TRACING "/events/bc", F_OK)) {
+	if (!access(BC_TRACING "/events/bc", F_OK)) {
 		EXPECT_TRUE(refused(page_size));
 		EXPECT_TRUE(refused(STACK) || refused(2 * STACK));
-		bc_write(TRACING, "events/bc/bc_charge_fail/enable", "0");
+		bc_write(BC_TRACING, "events/bc/bc_charge_fail/enable", "0");
 	}
 	TH_LOG("a fork needs %ld to %ld bytes", room - 8192, room - 4096);
 }

@@ -24,10 +24,8 @@
 #include "bc_proc.h"
 #include "bc_worker.h"
 
-#define GROUPS	"/sys/kernel/debug/bc"
 #define KFENCE	"/sys/module/kfence/parameters"
 #define CGROUP	"/sys/fs/cgroup"
-#define TRACING	"/sys/kernel/tracing"
 
 static const char held[] = "kmemsize/held";
 static const char limit[] = "kmemsize/limit";
@@ -108,22 +106,12 @@ FIXTURE_SETUP(kmem)
 
 FIXTURE_TEARDOWN(kmem)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_servant_kill(self->p);
 	msgctl(queue, IPC_RMID, NULL);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
-}
-
-static int move(struct bc_servant p, const char *dir)
-{
-	return bc_write(dir, "tasks", "%d", p.pid);
+	bc_expect_clean(_metadata, self->dir);
 }
 
 TEST_F(kmem, refuse)
@@ -159,7 +147,7 @@ TEST_F(kmem, refuse_above)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a/b"));
 	bc_path(path, self->dir, "a");
 	snprintf(leaf, sizeof(leaf), "%s/a/b", self->dir);
-	ASSERT_EQ(0, move(self->p, leaf));
+	ASSERT_EQ(0, bc_servant_move(self->p, leaf));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 2 * self->unit));
 	ASSERT_EQ(0, bc_write(self->dir, "a/kmemsize/limit", "%ld", 5 * self->unit));
 	EXPECT_EQ(2, bc_servant_do(self->p, send_messages, 3));
@@ -187,9 +175,9 @@ TEST_F(kmem, stay)
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
 	bc_path(a, self->dir, "a");
 	bc_path(b, self->dir, "b");
-	ASSERT_EQ(0, move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
 	EXPECT_EQ(2, bc_servant_do(self->p, send_messages, 2));
-	ASSERT_EQ(0, move(self->p, b));
+	ASSERT_EQ(0, bc_servant_move(self->p, b));
 	EXPECT_EQ(3, bc_servant_do(self->p, send_messages, 3));
 	EXPECT_EQ(2 * self->unit, bc_get(a, held));
 	EXPECT_EQ(3 * self->unit, bc_get(b, held));
@@ -205,24 +193,24 @@ TEST_F(kmem, stay)
 /* A group without a directory goes on paying, and is freed in the end. */
 TEST_F(kmem, outlive)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups());
 	char a[80];
 
 	if (groups < 0)
 		SKIP(return, "the kernel does not say how many groups there are");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	bc_path(a, self->dir, "a");
-	ASSERT_EQ(0, move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
 	EXPECT_EQ(4, bc_servant_do(self->p, send_messages, 4));
-	ASSERT_EQ(0, move(self->p, BC_ROOT));
+	ASSERT_EQ(0, bc_servant_move(self->p, BC_ROOT));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "a"));
 	EXPECT_EQ(4 * self->unit, bc_get(self->dir, held));
-	EXPECT_EQ(groups + 1, bc_get(GROUPS, "groups"));
+	EXPECT_EQ(groups + 1, bc_get(BC_GROUPS, "groups"));
 	EXPECT_EQ(3, receive_messages(3));
 	EXPECT_EQ(self->unit, bc_get(self->dir, held));
 	EXPECT_EQ(1, receive_messages(1));
 	EXPECT_EQ(0, bc_get(self->dir, held));
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 }
 
 /* Nobody in the root group is charged, also while there are other groups. */
@@ -320,8 +308,8 @@ TEST_F_TIMEOUT(kmem, storm, 60)
 	bc_path(b, self->dir, "b");
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 6 * self->unit));
 	ASSERT_EQ(0, bc_write(a, limit, "%ld", 5 * self->unit));
-	ASSERT_EQ(0, move(self->p, a));
-	ASSERT_EQ(0, move(other, b));
+	ASSERT_EQ(0, bc_servant_move(self->p, a));
+	ASSERT_EQ(0, bc_servant_move(other, b));
 	bc_servant_tell(self->p, storm, 8);
 	bc_servant_tell(other, storm, 8);
 	for (n = 0; bc_now() < end; n++) {
@@ -1216,9 +1204,8 @@ FIXTURE_SETUP(call)
 		SKIP(return, "%s", bc_unavailable());
 	if (bc_get(BC_ROOT, held) == -ENOENT)
 		SKIP(return, "no kmemsize in this kernel");
-	if (access(TRACING "/events", F_OK))
-		mount("none", TRACING, "tracefs", 0, NULL);
-	snprintf(self->trace, sizeof(self->trace), TRACING "/instances/bc-%d", getpid());
+	bc_tracing();
+	snprintf(self->trace, sizeof(self->trace), BC_TRACING "/instances/bc-%d", getpid());
 	if (mkdir(self->trace, 0700))
 		SKIP(return, "no tracing in this kernel");
 	queue = msgget(IPC_PRIVATE, 0600);
@@ -1229,18 +1216,13 @@ FIXTURE_SETUP(call)
 
 FIXTURE_TEARDOWN(call)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_write(self->trace, "events/bc/enable", "0");
 	rmdir(self->trace);
 	msgctl(queue, IPC_RMID, NULL);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /*
@@ -1295,7 +1277,7 @@ static void refuse_each(struct __test_metadata *_metadata, const char *dir,
 	if (!ret && !call->once)
 		ret = bc_servant_do(p, call->fn, call->arg);
 	if (!ret)
-		ret = move(p, dir);
+		ret = bc_servant_move(p, dir);
 	if (!ret && !call->once)
 		ret = bc_servant_do(p, call->fn, call->arg);
 	if (ret) {

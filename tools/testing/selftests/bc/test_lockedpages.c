@@ -31,15 +31,10 @@ FIXTURE_SETUP(locked)
 
 FIXTURE_TEARDOWN(locked)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_puppets_kill();
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /* What the puppet has locked, if that is what is charged; else -1. */

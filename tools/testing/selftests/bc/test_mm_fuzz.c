@@ -39,15 +39,10 @@ FIXTURE_SETUP(fuzz)
 
 FIXTURE_TEARDOWN(fuzz)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_puppets_kill();
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /**

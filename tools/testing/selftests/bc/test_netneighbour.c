@@ -70,11 +70,8 @@ FIXTURE_SETUP(net)
 
 FIXTURE_TEARDOWN(net)
 {
-	const char *wrong = self->dir[0] ? bc_tear_down(self->dir) : NULL;
-
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	if (self->dir[0])
+		bc_expect_clean(_metadata, self->dir);
 }
 
 /*

@@ -36,16 +36,11 @@ FIXTURE_SETUP(lock)
 
 FIXTURE_TEARDOWN(lock)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	close(self->fd);
 	unlink(self->path);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /* How many locks the file has, those that wait left out. */

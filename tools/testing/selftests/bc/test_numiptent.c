@@ -22,8 +22,6 @@
 
 #include "bc_proc.h"
 
-#define GROUPS "/sys/kernel/debug/bc"
-
 static const char *held = "numiptent/held";
 static const char *limit = "numiptent/limit";
 static const char *failcnt = "numiptent/failcnt";
@@ -436,18 +434,13 @@ static void set_up(struct __test_metadata *_metadata, struct nft *nft)
 
 static void tear_down(struct __test_metadata *_metadata, struct nft *nft)
 {
-	const char *wrong;
-
 	if (!nft->dir[0])
 		return;
 	bc_write(BC_ROOT, "tasks", "0");
 	batch_start(nft->b);
 	del_table(nft->b);
 	commit(nft->fd, nft->b);
-	wrong = bc_tear_down(nft->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, nft->dir);
 }
 
 FIXTURE(ipt) {
@@ -584,7 +577,7 @@ TEST_F(ipt, abort)
 /* Rules and elements outlive their group, and count above it. */
 TEST_F(ipt, outlive)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups());
 	char leaf[128];
 
 	ASSERT_EQ(0, bc_mkdir(self->nft.dir, "a"));
@@ -605,7 +598,7 @@ TEST_F(ipt, outlive)
 	EXPECT_EQ(0, commit(self->nft.fd, self->nft.b));
 	EXPECT_EQ(0, bc_settle(self->nft.dir, held, 0));
 	/* Then nothing is left of it. */
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 }
 
 FIXTURE(set) {
@@ -938,14 +931,9 @@ FIXTURE_SETUP(xt)
 
 FIXTURE_TEARDOWN(xt)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 TEST_F(xt, replace)

@@ -31,17 +31,12 @@ FIXTURE_SETUP(watch)
 
 FIXTURE_TEARDOWN(watch)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_rmdir(self->tmp, "a");
 	bc_rmdir(self->tmp, "b");
 	rmdir(self->tmp);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 static int watch(int fd, const char *dir, const char *name, unsigned int mask)

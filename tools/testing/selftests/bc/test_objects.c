@@ -6,8 +6,6 @@
 #include "bc_proc.h"
 #include "bc_worker.h"
 
-#define GROUPS "/sys/kernel/debug/bc"
-
 FIXTURE(object) {
 	char dir[64];
 	char held[32], maxheld[32], limit[32], failcnt[32];
@@ -47,15 +45,10 @@ FIXTURE_SETUP(object)
 
 FIXTURE_TEARDOWN(object)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_worker_kill(self->w);
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /* A file of the resource in a group below ours. */
@@ -183,7 +176,7 @@ TEST_F(object, stay)
 /* A group without a directory goes on paying, and is freed in the end. */
 TEST_F(object, outlive)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups());
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups());
 	char a[96], b[96];
 	int i;
 
@@ -215,7 +208,7 @@ TEST_F(object, outlive)
 	}
 	/* What a page fault there has left the worker with counts for kmemsize. */
 	bc_worker_kill(self->w);
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 }
 
 /* Nobody drops what a killed process has: that is for the kernel to do. */

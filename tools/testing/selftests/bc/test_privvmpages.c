@@ -31,15 +31,10 @@ FIXTURE_SETUP(priv)
 
 FIXTURE_TEARDOWN(priv)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_puppets_kill();
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /* How much the puppets map, if that is what @dir is charged for; else -1. */

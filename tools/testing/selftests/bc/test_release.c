@@ -149,8 +149,6 @@ static void remove_files(const char *dir)
 
 FIXTURE_TEARDOWN(release)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	EXPECT_EQ(0, bc_write_text(BC_ROOT, AGENT, self->before,
@@ -160,10 +158,7 @@ FIXTURE_TEARDOWN(release)
 	if (self->extra[0])
 		EXPECT_EQ(0, bc_remove_hierarchy(self->extra));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "fence"));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 	remove_files(self->tmp);
 }
 

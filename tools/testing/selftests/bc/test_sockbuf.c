@@ -18,8 +18,6 @@
 #include "bc_genl.h"
 #include "bc_net.h"
 
-#define GROUPS "/sys/kernel/debug/bc"
-
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
@@ -360,7 +358,7 @@ TEST_F(bc, outlive)
 	int sv[2], u = -1;
 
 	/* Ours, when those of the test before have gone. */
-	before = bc_settle(GROUPS, "groups", 1);
+	before = bc_settle(BC_GROUPS, "groups", 1);
 	if (before < 0)
 		SKIP(return, "needs CONFIG_BC_SABOTAGE");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
@@ -377,7 +375,7 @@ TEST_F(bc, outlive)
 	usleep(200000);
 	ASSERT_EQ(0, bc_send(sv[0], 1000, 0));
 	EXPECT_EQ(one, bc_get(self->dir, other));
-	EXPECT_EQ(before + 1, bc_get(GROUPS, "groups"));
+	EXPECT_EQ(before + 1, bc_get(BC_GROUPS, "groups"));
 	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "10000"));
 	EXPECT_LT(0, bc_fill(sv[0], 1000));
 	EXPECT_EQ(EAGAIN, errno);
@@ -386,7 +384,7 @@ TEST_F(bc, outlive)
 	close(sv[1]);
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 	close(u);
-	EXPECT_EQ(before, bc_settle(GROUPS, "groups", before));
+	EXPECT_EQ(before, bc_settle(BC_GROUPS, "groups", before));
 }
 
 /* In another hierarchy than the sockets are counted in. */

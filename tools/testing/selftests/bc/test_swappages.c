@@ -19,8 +19,6 @@ static const char *ram = "physpages/held";
 static const char *ram_limit = "physpages/limit";
 static const char *kills = "physpages/oom_kills";
 
-#define GROUPS "/sys/kernel/debug/bc"
-
 /* By this name in the kernel, it is made. */
 #define TABLE "make_swap_owners"
 
@@ -57,8 +55,6 @@ FIXTURE_SETUP(swap)
 
 FIXTURE_TEARDOWN(swap)
 {
-	const char *wrong;
-
 	if (!self->dir[0])
 		return;
 	bc_puppets_kill();
@@ -66,10 +62,7 @@ FIXTURE_TEARDOWN(swap)
 	EXPECT_EQ(0, bc_settle(self->b, held, 0));
 	if (self->swap)
 		EXPECT_EQ(0, swapoff(bc_disk));
-	wrong = bc_tear_down(self->dir);
-	EXPECT_EQ(NULL, wrong) {
-		TH_LOG("%s", wrong);
-	}
+	bc_expect_clean(_metadata, self->dir);
 }
 
 /*
@@ -210,7 +203,7 @@ TEST_F_TIMEOUT(swap, move, 120)
 /* A group that was removed is there until its last slot is freed, and no longer. */
 TEST_F_TIMEOUT(swap, outlive, 120)
 {
-	long groups = bc_settle(GROUPS, "groups", bc_live_groups()), p, q;
+	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups()), p, q;
 	char c[BC_DIR];
 
 	if (groups < 0)
@@ -227,7 +220,7 @@ TEST_F_TIMEOUT(swap, outlive, 120)
 	ASSERT_EQ(0, bc_write(BC_ROOT, "tasks", "%d", bc_puppets[1].pid));
 	EXPECT_EQ(0, rmdir(c));
 	EXPECT_EQ(40, bc_get(self->dir, held));
-	EXPECT_EQ(groups + 1, bc_get(GROUPS, "groups"));
+	EXPECT_EQ(groups + 1, bc_get(BC_GROUPS, "groups"));
 	/* The page is of a group that is none any more: the next one pays for the slot. */
 	EXPECT_EQ(50, page_out(1, q, 10, 50));
 	EXPECT_EQ(50, bc_get(self->dir, held));
@@ -235,7 +228,7 @@ TEST_F_TIMEOUT(swap, outlive, 120)
 	EXPECT_EQ(10, bc_get(self->dir, held));
 	bc_puppet_kill(1);
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
-	EXPECT_EQ(groups, bc_settle(GROUPS, "groups", groups));
+	EXPECT_EQ(groups, bc_settle(BC_GROUPS, "groups", groups));
 }
 
 /* Pages stay in RAM, and nothing happens to anybody. */
@@ -601,7 +594,7 @@ FIXTURE_SETUP(first)
 {
 	if (unavailable())
 		SKIP(return, "%s", unavailable());
-	if (bc_settle(GROUPS, "groups", 0))
+	if (bc_settle(BC_GROUPS, "groups", 0))
 		SKIP(return, "there are groups, or the kernel does not say how many");
 	if (swap_in_use())
 		SKIP(return, "there is swap in use");
@@ -647,7 +640,7 @@ TEST_F_TIMEOUT(first, no_memory_for_mkdir, 120)
 	bc_fail_gap = 20;
 	bc_fail_each(_metadata, try_mkdir, undo_mkdir, no_group, self->dir, "mkdir");
 	EXPECT_EQ(self->tables + 1, bc_tables(TABLE));
-	EXPECT_EQ(0, bc_settle(GROUPS, "groups", 0));
+	EXPECT_EQ(0, bc_settle(BC_GROUPS, "groups", 0));
 	/* There is none any more, so that swapon(2) makes no table. */
 	self->swap = false;
 	EXPECT_EQ(0, swapoff(bc_disk));
