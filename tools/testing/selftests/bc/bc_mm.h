@@ -286,6 +286,16 @@ static inline int bc_puppet_start(int i)
 	return pid < 0 ? -errno : 0;
 }
 
+/* The group for a test, and the first one in it. */
+static inline int bc_set_up_puppet(char *dir, size_t size)
+{
+	int err = bc_set_up(dir, size);
+
+	err = err ?: bc_puppets_init();
+	err = err ?: bc_puppet_start(0);
+	return err ?: bc_write(dir, "tasks", "%d", bc_puppets[0].pid);
+}
+
 /* Let one make another one. */
 static inline int bc_puppet_fork(int from, int i, int how)
 {

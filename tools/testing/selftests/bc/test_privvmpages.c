@@ -23,10 +23,7 @@ FIXTURE_SETUP(priv)
 		SKIP(return, "%s", bc_unavailable());
 	if (bc_get(BC_ROOT, "privvmpages") == -ENOENT)
 		SKIP(return, "no privvmpages in this kernel");
-	ASSERT_EQ(0, bc_set_up(self->dir, sizeof(self->dir)));
-	ASSERT_EQ(0, bc_puppets_init());
-	ASSERT_EQ(0, bc_puppet_start(0));
-	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", bc_puppets[0].pid));
+	ASSERT_EQ(0, bc_set_up_puppet(self->dir, sizeof(self->dir)));
 }
 
 FIXTURE_TEARDOWN(priv)
