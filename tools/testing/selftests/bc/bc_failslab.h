@@ -40,8 +40,19 @@ static inline bool bc_fail_injected(int fd)
 	return yes;
 }
 
-/* From the 80th allocation on, only every so manieth fails: for what takes too long. */
+/* More allocations than anything makes here. */
+#define BC_FAIL_MAX 3000
+
+/*
+ * From the 80th allocation on, only every so manieth fails: for what takes too long. With
+ * BC_FAIL_ALL in the environment, each one does.
+ */
 static int bc_fail_gap = 1;
+
+static inline int bc_fail_next(int n)
+{
+	return n + (n < 80 || getenv("BC_FAIL_ALL") ? 1 : bc_fail_gap);
+}
 
 /*
  * Let the first allocation of @what fail, then the second, and so on, until it gets by
@@ -59,7 +70,7 @@ static inline void bc_fail_each(struct __test_metadata *_metadata,
 	int n, err, failed = 0;
 
 	ASSERT_LE(0, fd);
-	for (n = 1; n < 1000; n += n < 80 ? 1 : bc_fail_gap) {
+	for (n = 1; n < BC_FAIL_MAX; n = bc_fail_next(n)) {
 		ASSERT_LT(0, bc_fail_nth(fd, n));
 		err = what(dir);
 		if (!bc_fail_injected(fd))
@@ -79,8 +90,64 @@ static inline void bc_fail_each(struct __test_metadata *_metadata,
 	TH_LOG("%s: up to %d allocations, %d that it needs", name, n - 1, failed);
 	EXPECT_EQ(0, err);
 	EXPECT_LT(0, failed);
-	EXPECT_GT(1000, n);
+	EXPECT_GT(BC_FAIL_MAX, n);
 	undo(dir);
+}
+
+/*
+ * What a group holds, but for memory: how much of that a process needs depends on what it
+ * has done before, and the kernel keeps names.
+ */
+static inline void bc_fail_held(const char *dir, char *text, size_t size)
+{
+	static const char * const memory[] = {
+		"privvmpages", "physpages", "kmemsize", "dcachesize",
+	};
+	char file[NAME_MAX + 8];
+	struct dirent *de;
+	size_t i, len = 0;
+	long val;
+	DIR *d;
+
+	text[0] = '\0';
+	d = opendir(dir);
+	while (d && (de = readdir(d)) && len < size) {
+		for (i = 0; i < ARRAY_SIZE(memory); i++) {
+			if (!strcmp(de->d_name, memory[i]))
+				break;
+		}
+		if (i < ARRAY_SIZE(memory))
+			continue;
+		snprintf(file, sizeof(file), "%s/held", de->d_name);
+		val = bc_get(dir, file);
+		if (val >= 0)
+			len += snprintf(text + len, size - len, " %s %ld", de->d_name, val);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* bc_fail_each(), after which @dir, the group for the test, holds what it held before. */
+static inline void bc_fail_all(struct __test_metadata *_metadata,
+			       int (*what)(const char *dir), void (*undo)(const char *dir),
+			       bool (*undone)(const char *dir), const char *dir,
+			       const char *name)
+{
+	char before[2048], after[2048];
+	int i;
+
+	bc_fail_held(dir, before, sizeof(before));
+	bc_fail_each(_metadata, what, undo, undone, dir, name);
+	/* What is freed late is given back then. */
+	for (i = 0; i < 100; i++) {
+		bc_fail_held(dir, after, sizeof(after));
+		if (!strcmp(before, after))
+			break;
+		usleep(20000);
+	}
+	EXPECT_STREQ(before, after) {
+		TH_LOG("%s", name);
+	}
 }
 
 #endif /* BC_FAILSLAB_H */
