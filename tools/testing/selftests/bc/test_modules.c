@@ -2,6 +2,7 @@
 /*
  * Controllers that modules bring along: samples/bc/numtickets.ko comes and goes.
  */
+#include "bc_failslab.h"
 #include "bc_tickets.h"
 
 /* Beside the test, or where it was built. */
@@ -256,6 +257,35 @@ TEST_F(module, bound)
 	EXPECT_EQ(0, bc_get(BC_ROOT, "numtickets/held"));
 	EXPECT_EQ(0, unload_settled());
 	EXPECT_FALSE(listed());
+}
+
+static int do_load(const char *dir)
+{
+	return load();
+}
+
+static void undo_load(const char *dir)
+{
+	unload_settled();
+}
+
+/* Neither the module nor its controller is there, and groups can be made. */
+static bool not_loaded(const char *dir)
+{
+	return unload() == -ENOENT && !listed() && !in_controllers(BC_ROOT) &&
+	       !mkdir(dir, 0755) && !rmdir(dir);
+}
+
+/* A module that cannot be loaded leaves no controller behind, nor half of one. */
+TEST_F_TIMEOUT(module, memory, 1200)
+{
+	if (!bc_fail_set_up())
+		SKIP(return, "no fault injection in this kernel");
+	/* By this name, lab/check-log knows whose failures are on purpose. */
+	prctl(PR_SET_NAME, "test_failslab");
+	bc_fail_gap = 10;
+	bc_fail_each(_metadata, do_load, undo_load, not_loaded, self->dir, "load");
+	EXPECT_TRUE(not_loaded(self->dir));
 }
 
 /* There have to be times in which a module can be loaded, also where all is slow. */
