@@ -3,7 +3,8 @@
 # In a guest of the lab: kselftests. "nodes" are those that need several CPUs or memory
 # nodes, "second" is about one half of the others, in as much time, and "first" is the rest,
 # with what KUnit found at boot. "slow" are single tests of these, which take minutes there
-# and are left out otherwise. Or the names of tests, whole. KTAP.
+# and are left out otherwise, and those that let only some of many allocations fail
+# otherwise: here, each one. Or the names of tests, whole. KTAP.
 cd "$(dirname "$0")" || exit 1
 nodes="test_cpuacct test_cpuset test_nodeset"
 rc=0
@@ -12,9 +13,12 @@ rc=0
 second="test_kmempages test_swappages test_physpages test_kmemsize test_dcachesize
 test_mm_fuzz test_netlink test_netneighbour test_numflock test_sockbuf"
 
-slow="test_clone:memory test_dcachesize:cost test_failslab:make_group
-test_hierarchies:css_groups test_kmemsize:each test_kmemsize:new_net
-test_listing:ten_thousand test_release:storm"
+slow="test_modules:memory test_clone:memory test_dcachesize:cost
+test_failslab:exec_task test_failslab:make_group test_hierarchies:css_groups
+test_kmemsize:each test_kmemsize:new_net test_listing:ten_thousand test_release:storm"
+
+# They need a kernel with no group that lives on, and so are first.
+sampled="test_swappages:no_memory_for_mkdir test_swappages:no_memory_for_swapon"
 
 without()
 {
@@ -36,7 +40,10 @@ case "${1-}" in
 nodes)	tests=$nodes ;;
 second)	tests=$second ;;
 first)	tests="test_modules $(without $nodes $second test_modules)" ;;
-slow)	tests=$(printf '%s\n' $slow | sed 's/:.*//' | sort -u) how=-t ;;
+slow)
+	slow="$sampled $slow" how=-t
+	tests=$(printf '%s\n' $slow | sed 's/:.*//' | awk '!seen[$0]++')
+	export BC_FAIL_ALL=1 ;;
 test_*)	tests=$* how= ;;
 *)	echo "run_all.sh: there are no tests '${1-}'" >&2; exit 2 ;;
 esac

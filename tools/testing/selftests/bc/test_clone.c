@@ -1147,7 +1147,7 @@ static bool undone(const char *dir)
 	       bc_get(dir, "numtasks/held") == 1;
 }
 
-TEST_F_TIMEOUT(clone, memory, 300)
+TEST_F_TIMEOUT(clone, memory, 1200)
 {
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");

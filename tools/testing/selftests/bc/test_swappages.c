@@ -555,7 +555,7 @@ static bool no_new_table(const char *dir)
 }
 
 /* With groups about, a device that has no table is not swapped on. */
-TEST_F_TIMEOUT(swap, no_memory_for_swapon, 120)
+TEST_F_TIMEOUT(swap, no_memory_for_swapon, 1200)
 {
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
@@ -632,7 +632,7 @@ static bool no_group(const char *dir)
 }
 
 /* The first group is not made without the tables, and a failed one does not count. */
-TEST_F_TIMEOUT(first, no_memory_for_mkdir, 120)
+TEST_F_TIMEOUT(first, no_memory_for_mkdir, 1200)
 {
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
