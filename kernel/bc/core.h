@@ -49,6 +49,7 @@ int bc_hierarchy_init(void);
  * @id: the controller, which is there
  *
  * Context: bc_mutex or bc_hierarchies_rwsem is held.
+ * Return: the hierarchy.
  */
 static inline struct bc_hierarchy *bc_controller_hierarchy(unsigned int id)
 {
