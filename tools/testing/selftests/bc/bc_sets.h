@@ -387,25 +387,11 @@ TEST_F(sets, root_files)
 
 TEST_F(sets, new_groups)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-	} files[] = {
+	static const struct bc_file_mode files[] = {
 		{ SET_LIST, 0644 }, { SET_EFFECTIVE, 0444 }, { SET_EXCLUSIVE, 0644 },
 	};
-	char path[PATH_MAX];
-	struct stat st;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		bc_path(path, self->dir, files[i].name);
-		ASSERT_EQ(0, stat(path, &st)) {
-			TH_LOG("%s", files[i].name);
-		}
-		EXPECT_EQ(S_IFREG | files[i].mode, st.st_mode) {
-			TH_LOG("%s", files[i].name);
-		}
-	}
+	bc_expect_modes(_metadata, self->dir, files, ARRAY_SIZE(files));
 	/* Unrestricted, as the parent is. */
 	EXPECT_EQ(self->possible, set_get(self->dir, SET_LIST));
 	EXPECT_EQ(self->usable, set_get(self->dir, SET_EFFECTIVE));

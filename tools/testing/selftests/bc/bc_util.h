@@ -580,6 +580,36 @@ static const char *bc_tear_down(const char *dir)
 	return wrong;
 }
 
+/**
+ * struct bc_file_mode - a file that has to be there
+ * @name: of it
+ * @mode: who may do what with it
+ */
+struct bc_file_mode {
+	const char *name;
+	mode_t mode;
+};
+
+/* Files in @dir are as they should be, and root's. */
+static inline void bc_expect_modes(struct __test_metadata *_metadata, const char *dir,
+				   const struct bc_file_mode *files, size_t n)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		bc_path(path, dir, files[i].name);
+		ASSERT_EQ(0, stat(path, &st)) {
+			TH_LOG("%s: %s", path, strerror(errno));
+		}
+		EXPECT_EQ(S_IFREG | files[i].mode, st.st_mode) {
+			TH_LOG("%s", path);
+		}
+		EXPECT_EQ(0, st.st_uid);
+	}
+}
+
 /* The same as the end of a test. */
 static inline void bc_expect_clean(struct __test_metadata *_metadata, const char *dir)
 {

@@ -381,35 +381,24 @@ static int hop(const char *dir, const char *group0, const char *group1, pid_t pi
 
 TEST_F(bc, files)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-	} files[] = {
-		{ "usage", 0644 }, { "user", 0444 }, { "system", 0444 },
-		{ "usage_percpu", 0444 }, { "load", 0444 },
+	static const struct bc_file_mode files[] = {
+		{ "cpuacct/usage", 0644 }, { "cpuacct/user", 0444 },
+		{ "cpuacct/system", 0444 }, { "cpuacct/usage_percpu", 0444 },
+		{ "cpuacct/load", 0444 },
 	};
 	const char *const dirs[] = { self->dir, BC_ROOT };
 	int cpus[NR_CPUS_MAX], n = read_cpus("possible", cpus), i;
 	long long val[NR_CPUS_MAX], sum, load;
-	char path[PATH_MAX], file[64];
-	struct stat st;
 	size_t d, f;
 
 	ASSERT_LT(0, n);
 	for (d = 0; d < ARRAY_SIZE(dirs); d++) {
+		bc_expect_modes(_metadata, dirs[d], files, ARRAY_SIZE(files));
 		for (f = 0; f < ARRAY_SIZE(files); f++) {
-			snprintf(file, sizeof(file), "cpuacct/%s", files[f].name);
-			bc_path(path, dirs[d], file);
-			ASSERT_EQ(0, stat(path, &st)) {
-				TH_LOG("%s", path);
-			}
-			EXPECT_EQ(S_IFREG | files[f].mode, st.st_mode) {
-				TH_LOG("%s", path);
-			}
 			if (files[f].mode & 0200)
 				continue;
-			EXPECT_EQ(-EACCES, bc_write(dirs[d], file, "0")) {
-				TH_LOG("%s", path);
+			EXPECT_EQ(-EACCES, bc_write(dirs[d], files[f].name, "0")) {
+				TH_LOG("%s: %s", dirs[d], files[f].name);
 			}
 		}
 		/* One for each CPU that may ever be there, not only for those online. */

@@ -143,30 +143,17 @@ static long get(const char *dir, const char *group, const char *file)
 
 TEST_F(hier, new_one)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-	} files[] = {
+	static const struct bc_file_mode files[] = {
 		{ "tasks", 0644 }, { "threads", 0644 }, { "id", 0444 },
 		{ "controllers", 0644 }, { "notify_on_release", 0644 },
 		{ "releasable", 0444 }, { "release_agent", 0644 },
 	};
-	char path[PATH_MAX];
 	struct dirent *de;
-	struct stat st;
-	size_t i, n = 0;
+	size_t n = 0;
 	pid_t pid;
 	DIR *d;
 
-	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		bc_path(path, self->h[0], files[i].name);
-		ASSERT_EQ(0, stat(path, &st)) {
-			TH_LOG("%s", files[i].name);
-		}
-		EXPECT_EQ(S_IFREG | files[i].mode, st.st_mode) {
-			TH_LOG("%s", files[i].name);
-		}
-	}
+	bc_expect_modes(_metadata, self->h[0], files, ARRAY_SIZE(files));
 	/* And no others: no controller. */
 	d = opendir(self->h[0]);
 	ASSERT_NE(NULL, d);

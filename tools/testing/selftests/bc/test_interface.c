@@ -4,18 +4,13 @@
  */
 #include "bc_util.h"
 
-struct file_mode {
-	const char *name;
-	mode_t mode;
-};
-
-static const struct file_mode group_files[] = {
-	{ "tasks",		S_IFREG | 0644 },
-	{ "threads",		S_IFREG | 0644 },
-	{ "id",			S_IFREG | 0444 },
-	{ "controllers",	S_IFREG | 0444 },
-	{ "notify_on_release",	S_IFREG | 0644 },
-	{ "releasable",		S_IFREG | 0444 },
+static const struct bc_file_mode group_files[] = {
+	{ "tasks",		0644 },
+	{ "threads",		0644 },
+	{ "id",			0444 },
+	{ "controllers",	0444 },
+	{ "notify_on_release",	0644 },
+	{ "releasable",		0444 },
 };
 
 /* Which of them there are depends on the kernel's configuration. */
@@ -27,77 +22,65 @@ static const char * const controllers[] = {
 	"cpuset", "nodeset", "debug", "numtickets",
 };
 
-static const struct file_mode resource_files[] = {
-	{ "held",	S_IFREG | 0444 },
-	{ "maxheld",	S_IFREG | 0644 },
-	{ "minheld",	S_IFREG | 0644 },
-	{ "barrier",	S_IFREG | 0644 },
-	{ "limit",	S_IFREG | 0644 },
-	{ "failcnt",	S_IFREG | 0444 },
+static const struct bc_file_mode resource_files[] = {
+	{ "held",	0444 },
+	{ "maxheld",	0644 },
+	{ "minheld",	0644 },
+	{ "barrier",	0644 },
+	{ "limit",	0644 },
+	{ "failcnt",	0444 },
 };
 
 /* On top of these. */
-static const struct file_mode physpages_files[] = {
-	{ "reclaim",	S_IFREG | 0200 },
-	{ "oom_group",	S_IFREG | 0644 },
-	{ "oom_kills",	S_IFREG | 0444 },
-	{ "pss",	S_IFREG | 0400 },
+static const struct bc_file_mode physpages_files[] = {
+	{ "reclaim",	0200 },
+	{ "oom_group",	0644 },
+	{ "oom_kills",	0444 },
+	{ "pss",	0400 },
 };
 
-static const struct file_mode debug_files[] = {
-	{ "taskcount",			S_IFREG | 0444 },
-	{ "bc_refcount",		S_IFREG | 0444 },
-	{ "current_css_group",		S_IFREG | 0444 },
-	{ "current_css_group_refcount",	S_IFREG | 0444 },
-	{ "css_groups",			S_IFREG | 0444 },
+static const struct bc_file_mode debug_files[] = {
+	{ "taskcount",			0444 },
+	{ "bc_refcount",		0444 },
+	{ "current_css_group",		0444 },
+	{ "current_css_group_refcount",	0444 },
+	{ "css_groups",			0444 },
 };
 
-static const struct file_mode cpuacct_files[] = {
-	{ "usage",		S_IFREG | 0644 },
-	{ "user",		S_IFREG | 0444 },
-	{ "system",		S_IFREG | 0444 },
-	{ "usage_percpu",	S_IFREG | 0444 },
-	{ "load",		S_IFREG | 0444 },
+static const struct bc_file_mode cpuacct_files[] = {
+	{ "usage",		0644 },
+	{ "user",		0444 },
+	{ "system",		0444 },
+	{ "usage_percpu",	0444 },
+	{ "load",		0444 },
 };
 
-static const struct file_mode cpuset_files[] = {
-	{ "cpus",		S_IFREG | 0644 },
-	{ "effective_cpus",	S_IFREG | 0444 },
-	{ "cpu_exclusive",	S_IFREG | 0644 },
+static const struct bc_file_mode cpuset_files[] = {
+	{ "cpus",		0644 },
+	{ "effective_cpus",	0444 },
+	{ "cpu_exclusive",	0644 },
 };
 
 /* The last one is only in the roots. */
-static const struct file_mode nodeset_files[] = {
-	{ "mems",			S_IFREG | 0644 },
-	{ "effective_mems",		S_IFREG | 0444 },
-	{ "mem_exclusive",		S_IFREG | 0644 },
-	{ "memory_migrate",		S_IFREG | 0644 },
-	{ "memory_pressure",		S_IFREG | 0444 },
-	{ "memory_spread_page",		S_IFREG | 0644 },
-	{ "memory_spread_slab",		S_IFREG | 0644 },
-	{ "memory_pressure_enabled",	S_IFREG | 0644 },
+static const struct bc_file_mode nodeset_files[] = {
+	{ "mems",			0644 },
+	{ "effective_mems",		0444 },
+	{ "mem_exclusive",		0644 },
+	{ "memory_migrate",		0644 },
+	{ "memory_pressure",		0444 },
+	{ "memory_spread_page",		0644 },
+	{ "memory_spread_slab",		0644 },
+	{ "memory_pressure_enabled",	0644 },
 };
 
 static void check_files(struct __test_metadata *_metadata, const char *dir,
-			const struct file_mode *files, size_t n)
+			const struct bc_file_mode *files, size_t n)
 {
 	struct dirent *de;
-	struct stat st;
-	char path[PATH_MAX];
-	size_t i, seen = 0;
+	size_t seen = 0;
 	DIR *d;
 
-	for (i = 0; i < n; i++) {
-		bc_path(path, dir, files[i].name);
-		ASSERT_EQ(0, stat(path, &st)) {
-			TH_LOG("%s: %s", path, strerror(errno));
-		}
-		EXPECT_EQ(files[i].mode, st.st_mode) {
-			TH_LOG("%s", path);
-		}
-		EXPECT_EQ(0, st.st_uid);
-	}
-
+	bc_expect_modes(_metadata, dir, files, n);
 	/* These and no others. */
 	d = opendir(dir);
 	ASSERT_NE(NULL, d);
@@ -112,7 +95,7 @@ static void check_controller(struct __test_metadata *_metadata, const char *dir,
 {
 	static const struct {
 		const char *name;
-		const struct file_mode *files;
+		const struct bc_file_mode *files;
 		size_t n, n_root;
 	} others[] = {
 #define OTHER(name, n) { #name, name##_files, n, ARRAY_SIZE(name##_files) }
@@ -122,7 +105,7 @@ static void check_controller(struct __test_metadata *_metadata, const char *dir,
 		OTHER(nodeset, ARRAY_SIZE(nodeset_files) - 1),
 #undef OTHER
 	};
-	struct file_mode files[ARRAY_SIZE(resource_files) + ARRAY_SIZE(physpages_files)];
+	struct bc_file_mode files[ARRAY_SIZE(resource_files) + ARRAY_SIZE(physpages_files)];
 	size_t n = ARRAY_SIZE(resource_files);
 	char path[PATH_MAX];
 	size_t i;
@@ -146,7 +129,7 @@ static void check_controller(struct __test_metadata *_metadata, const char *dir,
 
 TEST_F(bc, files)
 {
-	struct file_mode files[ARRAY_SIZE(group_files) + ARRAY_SIZE(controllers)];
+	struct bc_file_mode files[ARRAY_SIZE(group_files) + ARRAY_SIZE(controllers)];
 	size_t i, n = ARRAY_SIZE(group_files);
 	char path[PATH_MAX], expect[1024] = "", buf[1024];
 
