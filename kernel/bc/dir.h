@@ -5,6 +5,8 @@
 #include <linux/bc/types.h>
 
 struct bc_group;
+struct configfs_attribute;
+struct configfs_subsystem;
 
 /* The files of a counter. */
 enum bc_file {
@@ -27,8 +29,16 @@ struct bc_view {
 	u8	files[BC_NR_CONTROLLERS];
 };
 
+/* configfs.c */
+extern struct configfs_subsystem bc_hierarchies_subsys;
+extern struct configfs_attribute bc_dir_attr_tasks;
+/* By enum bc_file, ended by NULL. */
+extern struct configfs_attribute *bc_res_attrs[BC_NR_FILES + 1];
+
 struct bc_group *bc_dir_make(struct bc_group *parent, const char *name);
 void bc_dir_remove(struct bc_group *group);
+
+/* view.c */
 int bc_dir_may_enter(struct bc_group *group);
 int bc_dir_may_own(struct bc_group *group);
 int bc_dir_view(struct bc_group *group, struct bc_view *view);
