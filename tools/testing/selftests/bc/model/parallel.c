@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Several at once, in the same groups, which have limits. Nobody knows what is going to be
+ * refused, so only what is always true is looked at.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "model.h"
+
+#define NR_CONTROLLERS 3
+
+/* Low enough to be met all the time. Memory of processes has none: an exec would kill. */
+static const int limits[NR_RESOURCES] = {
+	[NUMTASKS] = 7,
+	[NUMFILES] = 12,
+	[NUMINOTIFY] = 3,
+	[NUMWATCHES] = 4,
+	[NUMFLOCK] = 5,
+	[NUMPTY] = 2,
+	[NUMSIGINFO] = 6,
+	[NUMTCPSOCK] = 3,
+	[NUMOTHERSOCK] = 5,
+	[LOCKEDPAGES] = 20,
+	[SHMPAGES] = 20,
+};
+
+/* What changes the limits is not for them, nor are groups that others count on. */
+static bool is_allowed(const struct op *op)
+{
+	switch (op->kind) {
+	case OP_LIMIT ... OP_WRITE_HELD:
+		return false;
+	case OP_MKDIR:
+	case OP_RMDIR:
+		return op->arg[1] > 2;
+	default:
+		return true;
+	}
+}
+
+static const int all_in_one[NR_RESOURCES];
+
+static void make_groups(struct model *m)
+{
+	struct op op = { .kind = OP_MKDIR };
+
+	model_init(m, all_in_one, sysconf(_SC_NPROCESSORS_CONF), kernel_can_exec());
+	for (op.arg[1] = 1; op.arg[1] < NR_PLACES; op.arg[1]++)
+		model_do(m, &op);
+}
+
+/*
+ * What the model says is what would be if nobody else was there. Where the kernel has
+ * refused something, later calls find nothing and fail: no harm is done.
+ */
+static void control(struct model *m, unsigned long long seed, double end)
+{
+	struct op op;
+
+	set_seed(seed);
+	while (kernel_now() < end) {
+		generate_op(m, &op);
+		if (!is_allowed(&op) || model_do(m, &op) == SKIPPED)
+			continue;
+		kernel_do(m, &op, 0);
+		/* It knows of too many groups. */
+		if (m->nr_groups == MAX_GROUPS)
+			break;
+	}
+}
+
+/* In a child: do it, tell that it is done, and end when told so. */
+static void controller(struct model *m, unsigned long long seed, double end, int tell,
+		       int wait)
+{
+	char c = 0;
+
+	if (kernel_join())
+		_exit(1);
+	make_groups(m);
+	control(m, seed, end);
+	if (write(tell, &c, 1) != 1 || read(wait, &c, 1) < 0)
+		_exit(1);
+	kernel_kill_all();
+	kernel_exit();
+	_exit(0);
+}
+
+static bool set_limits(void)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct op op = { .kind = OP_MKDIR };
+	long err = m ? 0 : -ENOMEM;
+	int place, res;
+
+	for (place = 1; place < NR_PLACES && !err; place++) {
+		op.arg[1] = place;
+		err = kernel_do(m, &op, 0);
+	}
+	op.kind = OP_LIMIT;
+	for (place = 0; place < NR_PLACES && !err; place++) {
+		op.arg[1] = place;
+		for (res = 0; res < NR_RESOURCES && !err; res++) {
+			op.arg[0] = res;
+			/* More room above than below, but not for all. */
+			if (limits[res])
+				err = kernel_do(m, &op, limits[res] * (place ? 2 : 3) / 2);
+		}
+	}
+	free(m);
+	return !err;
+}
+
+/**
+ * parallel - let several do operations at random
+ * @seconds: for so long
+ * @seed: what they do
+ * @wrong: what was not as it should be
+ *
+ * Return: true if all was well.
+ */
+bool parallel(double seconds, unsigned long long seed, char *wrong)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	double end = kernel_now() + seconds;
+	int done[2], go[2], i, status, left = 0;
+	pid_t pid[NR_CONTROLLERS];
+	bool well;
+	char c;
+
+	snprintf(wrong, WRONG_SIZE, "cannot begin");
+	if (!m || pipe(done) || pipe(go) || kernel_begin(all_in_one, false))
+		return false;
+	well = set_limits();
+	for (i = 0; i < NR_CONTROLLERS; i++) {
+		fflush(stdout);
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			close(go[1]);
+			close(done[0]);
+			controller(m, seed + i, end, done[1], go[0]);
+		}
+		left += pid[i] > 0;
+	}
+	close(done[1]);
+	close(go[0]);
+	while (well && kernel_now() < end) {
+		well = kernel_in_limits(wrong);
+		usleep(20000);
+	}
+	/* One that has died has closed it. */
+	while (left && read(done[0], &c, 1) == 1)
+		left--;
+	if (well && left)
+		snprintf(wrong, WRONG_SIZE, "%d of %d have died", left, NR_CONTROLLERS);
+	well = well && !left && kernel_at_rest(20, wrong);
+	close(go[1]);
+	close(done[0]);
+	for (i = 0; i < NR_CONTROLLERS; i++) {
+		if (pid[i] > 0 && waitpid(pid[i], &status, 0) == pid[i] && status && well) {
+			snprintf(wrong, WRONG_SIZE, "a controller ended with %#x", status);
+			well = false;
+		}
+	}
+	free(m);
+	return kernel_end(well, 20, wrong);
+}

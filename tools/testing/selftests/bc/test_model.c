@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations at random, and a model that tells what each of them returns and what all
+ * counters are after it. Where the kernel has it otherwise, the shortest list of
+ * operations that shows it is printed. Then several at once, of whom only what is always
+ * true is known. "--help" explains.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "model/model.h"
+
+/* Skipped, in KTAP's own way. */
+#define KSFT_SKIP 4
+
+/**
+ * struct run - how operations are done, which a seed decides
+ * @hierarchy_of: where resources are bound
+ * @two: whether there is a second hierarchy
+ * @often: the counters are compared after each operation; else only where something may
+ *	be freed later, and at the end, so that CPUs keep their credit meanwhile
+ */
+struct run {
+	int hierarchy_of[NR_RESOURCES];
+	bool two, often;
+};
+
+static struct {
+	unsigned long long seed;
+	bool one_seed, dry, no_shrink, parallel;
+	int ops, plant;
+	double seconds, shrink_seconds, patience;
+} opt = { .ops = 250, .plant = -1, .seconds = 60, .shrink_seconds = 300, .patience = 15 };
+
+static struct model *model, *shown;
+static struct run run;
+static struct op ops[MAX_OPS];
+static char wrong[WRONG_SIZE];
+static double shrink_end;
+static bool shrinking, can_bind, can_exec;
+static long done, refused, runs;
+
+static void start_model(struct model *m)
+{
+	model_init(m, run.hierarchy_of, sysconf(_SC_NPROCESSORS_CONF), can_exec);
+	/* A list that has become shorter has no such place any more. */
+	m->planted = opt.plant >= 0 && shrinking;
+}
+
+static void say_returned(long expected, long is)
+{
+	snprintf(wrong, sizeof(wrong), "returns: expected %s, is %s",
+		 expected ? strerror(-expected) : "success", is ? strerror(-is) : "success");
+}
+
+/* One operation, in both. False if they do not agree. */
+static bool step(const struct op *op, int i)
+{
+	long amount = 0, expected, is;
+	bool at_once;
+
+	if (i == opt.plant)
+		model->planted = true;
+	if (op->kind == OP_LIMIT || op->kind == OP_BARRIER)
+		amount = model_amount(model, op);
+	at_once = model_settles_at_once(model, op);
+	expected = model_do(model, op);
+	if (expected == SKIPPED)
+		return true;
+	is = opt.dry ? expected : kernel_do(model, op, amount);
+	done++;
+	refused += expected < 0;
+	if (is != expected) {
+		say_returned(expected, is);
+		return false;
+	}
+	if (!is && (op->kind == OP_START || op->kind == OP_EXEC))
+		model_has_mapped(model, op, opt.dry ? SOME_PAGES : kernel_pages(op->arg[0]));
+	if (opt.dry)
+		return true;
+	if (at_once && !is && !run.often && i % 16 != 15)
+		return true;
+	model_looked(model);
+	return kernel_compare(model, i % 8 == 7, shrinking ? opt.patience / 5 : opt.patience,
+			      wrong);
+}
+
+/* Print a list, with what it is to return. */
+static void show(const struct op *list, int n)
+{
+	int i;
+
+	start_model(shown);
+	for (i = 0; i < n; i++) {
+		struct model *before = model;
+		long expected;
+
+		*before = *shown;
+		expected = model_do(shown, &list[i]);
+		if (expected == SKIPPED)
+			continue;
+		print_op(before, &list[i], expected);
+		if (!expected && (list[i].kind == OP_START || list[i].kind == OP_EXEC))
+			model_has_mapped(shown, &list[i], SOME_PAGES);
+	}
+}
+
+/* How many were done, with the one that has failed; 0 if all is well. */
+static int play(struct op *list, int n, bool generate)
+{
+	int i, err, failed = 0;
+
+	start_model(model);
+	err = opt.dry ? 0 : kernel_begin(run.hierarchy_of, run.two);
+	if (err) {
+		snprintf(wrong, sizeof(wrong), "cannot begin: %s", strerror(-err));
+		return 1;
+	}
+	for (i = 0; i < n && !failed; i++) {
+		if (generate)
+			generate_op(model, &list[i]);
+		if (!step(&list[i], i))
+			failed = i + 1;
+	}
+	if (opt.dry)
+		return 0;
+	/* Those that were not compared each time. */
+	model_looked(model);
+	if (!failed && !kernel_compare(model, true, opt.patience, wrong))
+		failed = n;
+	if (!kernel_end(!failed, shrinking ? opt.patience / 3 : opt.patience, wrong) && !failed)
+		failed = n;
+	return failed;
+}
+
+static bool fails(const struct op *list, int *n)
+{
+	int failed;
+
+	if (kernel_now() > shrink_end) {
+		*n = 0;
+		return false;
+	}
+	failed = play((struct op *)list, *n, false);
+	if (failed)
+		*n = failed;
+	return failed;
+}
+
+static void shrink_and_show(int n)
+{
+	char first[WRONG_SIZE];
+
+	memcpy(first, wrong, sizeof(first));
+	printf("# after %d operations: %s\n", n, first);
+	shrinking = true;
+	shrink_end = kernel_now() + opt.shrink_seconds;
+	if (!opt.no_shrink) {
+		n = shrink(ops, n, fails);
+		/* What it says is that of the last one that has failed. */
+		if (!play(ops, n, false))
+			memcpy(wrong, first, sizeof(wrong));
+	}
+	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0");
+	if (run.two)
+		printf(", h1: the same in the second hierarchy");
+	printf("; the counters are looked at %s\n", run.often ? "each time" : "now and then");
+	show(ops, n);
+	printf("# %s\n", wrong);
+	shrinking = false;
+}
+
+/* What a seed says besides the operations. */
+static void choose_run(void)
+{
+	int res, two = rnd(3) == 0, often = rnd(3) != 0;
+
+	run = (struct run){ .two = two && can_bind, .often = often };
+	for (res = 0; res < NR_RESOURCES; res++) {
+		int h = rnd(2);
+
+		run.hierarchy_of[res] = run.two ? h : 0;
+	}
+}
+
+static int sequential(double end)
+{
+	int failed;
+
+	do {
+		set_seed(opt.seed);
+		choose_run();
+		printf("# --seed %llu --ops %d: hierarchies %d, compared %s\n", opt.seed, opt.ops,
+		       1 + run.two, run.often ? "each time" : "now and then");
+		fflush(stdout);
+		failed = play(ops, opt.ops, true);
+		if (opt.dry) {
+			show(ops, opt.ops);
+			return 0;
+		}
+		runs++;
+		if (failed) {
+			shrink_and_show(failed);
+			return failed;
+		}
+		opt.seed++;
+	} while (!opt.one_seed && kernel_now() < end);
+	return 0;
+}
+
+static void help(FILE *f)
+{
+	fprintf(f, "usage: test_model [OPTION ...]\n"
+		"  --seconds N         how long, a quarter of it in parallel (BC_SECONDS, 60)\n"
+		"  --parallel          all of it in parallel\n"
+		"  --seed N            the operations of this one, and no others (BC_SEED)\n"
+		"  --ops N             so many of each seed (250, at most %d)\n"
+		"  --dry-run           print them, with what they are to return; needs no kernel\n"
+		"  --plant N           the model is wrong from operation N on: what is duplicated\n"
+		"                      counts twice\n"
+		"  --no-shrink         print the list that has failed as it is\n"
+		"  --shrink-seconds N  how long a shorter one is looked for (300)\n"
+		"  --patience N        seconds in which counters have to settle (15)\n", MAX_OPS);
+}
+
+static int parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seconds", required_argument, NULL, 's' },
+		{ "parallel", no_argument, NULL, 'P' },
+		{ "seed", required_argument, NULL, 'r' },
+		{ "ops", required_argument, NULL, 'n' },
+		{ "dry-run", no_argument, NULL, 'd' },
+		{ "plant", required_argument, NULL, 'p' },
+		{ "no-shrink", no_argument, NULL, 'l' },
+		{ "shrink-seconds", required_argument, NULL, 'S' },
+		{ "patience", required_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	const char *seed = getenv("BC_SEED"), *seconds = getenv("BC_SECONDS");
+	int c;
+
+	opt.seed = time(NULL) ^ (unsigned long long)getpid() << 32;
+	if (seconds)
+		opt.seconds = atoi(seconds);
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			opt.seconds = atof(optarg);
+			break;
+		case 'P':
+			opt.parallel = true;
+			break;
+		case 'r':
+			seed = optarg;
+			break;
+		case 'n':
+			opt.ops = atoi(optarg);
+			break;
+		case 'd':
+			opt.dry = true;
+			break;
+		case 'p':
+			opt.plant = atoi(optarg);
+			break;
+		case 'l':
+			opt.no_shrink = true;
+			break;
+		case 'S':
+			opt.shrink_seconds = atof(optarg);
+			break;
+		case 'w':
+			opt.patience = atof(optarg);
+			break;
+		case 'h':
+			help(stdout);
+			exit(0);
+		default:
+			return -EINVAL;
+		}
+	}
+	if (seed) {
+		opt.seed = strtoull(seed, NULL, 0);
+		opt.one_seed = true;
+	}
+	return optind == argc && opt.ops > 0 && opt.ops <= MAX_OPS ? 0 : -EINVAL;
+}
+
+static void result(int n, bool ok, const char *what)
+{
+	printf("%sok %d %s\n", ok ? "" : "not ", n, what);
+}
+
+int main(int argc, char **argv)
+{
+	const char *why;
+	bool same = true, well = true;
+
+	kernel_worker_main(argc, argv);
+	setlinebuf(stdout);
+	if (parse(argc, argv)) {
+		help(stderr);
+		return 2;
+	}
+	model = calloc(1, sizeof(*model));
+	shown = calloc(1, sizeof(*shown));
+	if (!model || !shown)
+		return 1;
+	/* That both be there is what a seed is made for. */
+	can_bind = true;
+	can_exec = true;
+	if (opt.dry)
+		return sequential(0);
+
+	printf("TAP version 13\n");
+	why = kernel_unavailable();
+	if (why) {
+		printf("1..0 # SKIP %s\n", why);
+		return KSFT_SKIP;
+	}
+	can_bind = kernel_can_bind();
+	can_exec = kernel_can_exec();
+	if (!can_bind || !can_exec)
+		printf("# without %s\n", can_bind ? "execve: it is not linked statically" :
+						    "a second hierarchy: there are groups");
+	printf("1..2\n");
+	if (kernel_init()) {
+		printf("Bail out! no workers: %s\n", strerror(errno));
+		return 1;
+	}
+	if (opt.parallel) {
+		printf("ok 1 model.sequential # SKIP was not asked for\n");
+	} else {
+		same = !sequential(kernel_now() + opt.seconds * 3 / 4);
+		printf("# %ld lists, %ld operations, %ld refused\n", runs, done, refused);
+		result(1, same, "model.sequential");
+	}
+	if (!opt.parallel && (opt.one_seed || !same)) {
+		printf("ok 2 model.parallel # SKIP only after a run of many seeds\n");
+	} else {
+		printf("# --seed %llu\n", opt.seed);
+		well = parallel(opt.parallel ? opt.seconds : opt.seconds / 4, opt.seed, wrong);
+		if (!well)
+			printf("# %s\n", wrong);
+		result(2, well, "model.parallel");
+	}
+	kernel_exit();
+	return !same || !well;
+}
