@@ -33,8 +33,8 @@ static const unsigned char weight[NR_OPS] = {
 	[OP_RMDIR] = 20,
 	[OP_LIMIT] = 50,
 	[OP_BARRIER] = 20,
-	[OP_RESET_MAX] = 8,
-	[OP_RESET_MIN] = 8,
+	[OP_RESET_MAX] = 15,
+	[OP_RESET_MIN] = 20,
 	[OP_WRITE_HELD] = 1,
 	[OP_START] = 20,
 	[OP_FORK] = 30,
@@ -222,6 +222,18 @@ static bool focus(const struct model *m, struct op *op)
 	const struct proc *p;
 	int h, group;
 
+	/* A move, by whom else, into where there may be no room. */
+	if (last.kind == OP_MOVE && last.arg[2] != ROOT && !rnd(4)) {
+		*op = (struct op){ .kind = OP_LIMIT, .arg = { NUMTASKS } };
+		if (!rnd(3))
+			op->arg[0] = PRIVVMPAGES;
+		op->arg[1] = random_place(m, m->hierarchy_of[op->arg[0]]);
+		op->arg[2] = (int)rnd(3) - 1;
+		again = (struct op){
+			.kind = OP_MOVE, .arg = { 0, m->hierarchy_of[op->arg[0]], op->arg[1] },
+		};
+		return true;
+	}
 	if (res == NR_RESOURCES || rnd(5))
 		return false;
 	p = &m->proc[last.arg[0]];
@@ -247,6 +259,12 @@ static void random_op(const struct model *m, struct op *op)
 	short *a = op->arg;
 
 	*op = (struct op){ .kind = same ? again.kind : random_kind() };
+	if (again.kind == OP_MOVE) {
+		*op = again;
+		a[0] = random_proc(m, ALIVE);
+		again.kind = NR_OPS;
+		return;
+	}
 	again.kind = NR_OPS;
 	switch (op->kind) {
 	case OP_MKDIR:

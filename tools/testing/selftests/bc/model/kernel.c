@@ -290,6 +290,7 @@ void kernel_worker_main(int argc, char **argv)
 
 	if (argc != 4 || strcmp(argv[1], "bc-model-worker"))
 		return;
+	bc_die_with_parent();
 	bc_puppet_stack();
 	i = atoi(argv[2]);
 	snprintf(files, sizeof(files), "%s", argv[3]);
