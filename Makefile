@@ -8,7 +8,7 @@ export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more model bench thrash stress stress-ng netapps profiles
+.PHONY: help demo test test-more model bench thrash stress stress-ng fuzz netapps profiles
 .PHONY: kernel vm initramfs check tree refresh apply packages clean
 
 help:
@@ -22,6 +22,8 @@ help:
 	@echo 'make thrash    groups that need more memory than they may have, beside cgroups'
 	@echo "               THRASH='...' are arguments of perf-scripts/thrash, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
+	@echo 'make fuzz SECONDS=60     operations at random, held against a model of it all'
+	@echo "               FUZZ='...' are options of test_model: --seed N repeats what one did"
 	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
 	@echo "make netapps   Debian's iperf3, nginx, nft and iptables in limited groups"
 	@echo "make profiles  what Debian's sshd, nginx, postgres and so on take; bcctl's profiles on them"
@@ -66,7 +68,7 @@ vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
 demo profiles: export VARIANT = default
-check stress stress-ng netapps: export VARIANT = debug
+check stress stress-ng fuzz netapps: export VARIANT = debug
 stress-ng: SECONDS = 10
 
 demo: kernel initramfs
@@ -87,6 +89,9 @@ stress: kernel initramfs
 
 stress-ng: kernel initramfs
 	@lab/stress-ng $(SECONDS)
+
+fuzz: kernel initramfs
+	@lab/fuzz $(SECONDS) $(FUZZ)
 
 netapps: kernel initramfs
 	@lab/netapps
