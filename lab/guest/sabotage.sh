@@ -4,6 +4,10 @@
 # that a test notices. Each line: what is broken, who has to notice, how. Two are not
 # here: veto is what a test of test_membership makes use of, and missed is a race that
 # release.refused_meanwhile finds in two runs of three.
+#
+# usage: sabotage.sh [model]
+# With "model", only test_model is run: operations at random have to find what is in the
+# model's domain, see below.
 cd "$(dirname "$0")" || exit 1
 switch=/sys/kernel/debug/bc/sabotage
 kunit=/sys/kernel/debug/kunit/bc_counter
@@ -121,6 +125,49 @@ limit		test_netneighbour	net.lo.never_accepts
 limit		test_netneighbour	bc.floods
 "
 
+# What test_model finds, which knows of none of it, and what it cannot:
+#   crossing		credit above a barrier is met by who comes from a CPU that has it,
+#			between two looks at held; now and then it is
+#   refork, missed, late
+#			races of a move with a fork, which it never has under way
+#   release, told, lost, endless, show, leftover
+#			agents, the log, netlink and groups of 3.7 are not in it
+#   runtime, narrow, rules, whole
+#			nor are controllers that count no objects or pages
+#   fault, prune, foreign, reclaim, bystander, turns, asleep
+#			nor kernel memory, caches, RAM and the buffers of sockets
+model_cases="
+uncharge	test_model	model.sequential
+limit		test_model	model.sequential
+barrier		test_model	model.sequential
+force		test_model	model.sequential
+parent		test_model	model.sequential
+overshoot	test_model	model.parallel
+rollback	test_model	model.sequential
+maxheld		test_model	model.sequential
+lost_maxheld	test_model	model.sequential
+minheld		test_model	model.sequential
+failcnt		test_model	model.sequential
+drain		test_model	model.sequential
+hoard		test_model	model.sequential
+linger		test_model	model.sequential
+owner		test_model	model.sequential
+privilege	test_model	model.sequential
+siblings	test_model	model.sequential
+veto		test_model	model.sequential
+memberships	test_model	model.sequential
+used		test_model	model.sequential
+leave_mm	test_model	model.sequential
+settle		test_model	model.sequential
+evict		test_model	model.sequential
+"
+
+case "${1-}" in
+"") ;;
+model) cases=$model_cases ;;
+*) echo "usage: sabotage.sh [model]" >&2; exit 2 ;;
+esac
+
 if [ ! -w $switch ]; then
 	echo "1..0 # SKIP needs CONFIG_BC_SABOTAGE"
 	exit 4
@@ -130,10 +177,19 @@ fi
 for p in $$ $PPID; do
 	echo -1000 >/proc/$p/oom_score_adj
 done
+# How a single test is asked for.
+only()
+{
+	case $1 in
+	model.parallel) echo "--parallel --seconds 30 --patience 5" ;;
+	model.sequential) echo "--seconds 80 --patience 5 --no-shrink" ;;
+	*) echo "-r $1" ;;
+	esac
+}
 run_test()
 {
 	(echo 0 >/proc/self/oom_score_adj
-	 exec timeout 120 "./$who" -r "$test") >/tmp/results 2>&1
+	 exec timeout 120 "./$who" $(only "$test")) >/tmp/results 2>&1
 }
 
 # A test that waits for a count to become 0 would wait for ever.
@@ -174,8 +230,11 @@ while read -r what who test; do
 		done
 		swapoff /dev/ram0 2>/dev/null
 		sleep 1
-		find /sys/kernel/config/bc -mindepth 2 -depth -name tasks |
-			sed 's|/tasks$||' | xargs -r rmdir 2>/dev/null
+		# Below comes before above, and the other hierarchies' groups last.
+		find /sys/kernel/config/bc /sys/kernel/config/bc_hierarchies \
+			-mindepth 2 -name tasks | sed 's|/tasks$||' | sort -r >/tmp/left
+		grep -v /bc_hierarchies/ /tmp/left | xargs -r rmdir 2>/dev/null
+		grep /bc_hierarchies/ /tmp/left | xargs -r rmdir 2>/dev/null
 	fi
 	echo none >$switch
 	if [ -n "$noticed" ]; then
@@ -189,9 +248,11 @@ done </tmp/cases
 # And it is the sabotage that was noticed: all is well without.
 echo x >$kunit/run
 grep -q '^ok' $kunit/results || { echo "# bc_counter fails without sabotage"; rc=1; }
-while read -r what who test; do
+rm -f /tmp/failed
+sed 's/^[^	]*	*//' /tmp/cases | sort -u | while read -r who test; do
 	[ "$who" != kunit ] || continue
 	run_test ||
-		{ echo "# $test fails without sabotage"; rc=1; }
-done </tmp/cases
+		{ echo "# $test fails without sabotage"; echo 1 >/tmp/failed; }
+done
+[ ! -e /tmp/failed ] || rc=1
 exit $rc
