@@ -507,15 +507,30 @@ int kernel_begin(const int *hierarchy_of, bool two)
 	return err;
 }
 
+/* What the last one of that number has not read, and what nobody wanted to know. */
+static void drain(int i)
+{
+	char c[sizeof(struct bc_call)];
+	int end;
+
+	for (end = 0; end < 2; end++) {
+		while (recv(bc_puppets[i].fd[end], c, sizeof(c), MSG_DONTWAIT) > 0)
+			;
+	}
+}
+
 /* The only call that is made before there is a worker. */
 static long start_worker(int i)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	drain(i);
+	pid = fork();
 	if (pid == 0) {
 		bc_die_with_parent();
 		/* What is ours alone. */
 		syscall(SYS_close_range, 3, 99, 0);
+		syscall(SYS_close_range, 100 + BC_NR_PUPPETS, MAIL_OUT - 1, 0);
 		syscall(SYS_close_range, MAIL_IN + 1, ~0u, 0);
 		block_signals();
 		bc_puppet_stack();
@@ -621,8 +636,10 @@ void kernel_kill_all(void)
 
 static long do_fork(int i, int child)
 {
-	long pid = bc_call(i, CALL_FORK, child);
+	long pid;
 
+	drain(child);
+	pid = bc_call(i, CALL_FORK, child);
 	if (pid < 0)
 		return pid;
 	bc_puppets[child].pid = pid;
@@ -664,11 +681,14 @@ static long do_group(const struct op *op, long amount)
 static long do_move(const struct op *op)
 {
 	int thread = op->kind == OP_MOVE ? 0 : op->arg[3];
+	pid_t id = thread ? workers[op->arg[0]].tid[thread] : bc_puppets[op->arg[0]].pid;
 	char dir[96];
 
+	/* It would be us. */
+	if (id <= 0)
+		return -ESRCH;
 	group_dir(dir, sizeof(dir), op->arg[1], op->arg[2]);
-	return bc_write(dir, op->kind == OP_MOVE ? "tasks" : "threads", "%d",
-			thread ? workers[op->arg[0]].tid[thread] : bc_puppets[op->arg[0]].pid);
+	return bc_write(dir, op->kind == OP_MOVE ? "tasks" : "threads", "%d", id);
 }
 
 static long do_signal(int i, int s)
@@ -785,6 +805,10 @@ long kernel_do(const struct model *m, const struct op *op, long amount)
 {
 	int i = op->arg[0];
 
+	/* The model thinks that there is one, of which, in parallel, it cannot be sure. */
+	if (op->kind >= OP_FORK && op->kind != OP_REAP && op->kind != OP_MOVE &&
+	    op->kind != OP_MOVE_THREAD && !workers[i].alive)
+		return -ESRCH;
 	switch (op->kind) {
 	case OP_MKDIR ... OP_WRITE_HELD:
 		return do_group(op, amount);
