@@ -68,7 +68,7 @@ static struct counter *counter_of(struct model *m, int group, enum resource res)
 
 static long ceiling(const struct counter *c, enum severity severity)
 {
-	return severity == FORCE || c->ended ? LONG_MAX : c->ceiling[severity];
+	return severity == FORCE ? LONG_MAX : c->ceiling[severity];
 }
 
 /* A charge has made it hold more. What CPUs keep as credit may be in maxheld (4.4). */
@@ -83,12 +83,10 @@ static void charged(const struct model *m, struct counter *c, enum resource res,
 	c->max_most = max(c->max_most, c->held + max(slack, 0));
 }
 
-static void uncharged(const struct node *g, struct counter *c, long n)
+static void uncharged(struct counter *c, long n)
 {
 	c->held -= n;
 	c->min = min(c->min, c->held);
-	if (g->dead && !c->held)
-		c->ended = true;
 }
 
 /*
@@ -120,7 +118,7 @@ static void uncharge(struct model *m, int group, int stop, enum resource res, lo
 	if (!n)
 		return;
 	for (g = group; g != stop && g != ROOT; g = m->group[g].parent)
-		uncharged(&m->group[g], counter_of(m, g, res), n);
+		uncharged(counter_of(m, g, res), n);
 }
 
 static bool refused(struct model *m, int group, enum resource res)
@@ -201,7 +199,6 @@ static long do_mkdir(struct model *m, int h, int place)
 static long do_rmdir(struct model *m, int h, int place)
 {
 	struct node *g;
-	int res;
 
 	/* The first one is who runs this one's. */
 	if (!place)
@@ -213,9 +210,6 @@ static long do_rmdir(struct model *m, int h, int place)
 		return -ENOTEMPTY;
 	if (g->tasks)
 		return -EBUSY;
-	g->dead = true;
-	for (res = 0; res < NR_RESOURCES; res++)
-		g->count[res].ended = !g->count[res].held;
 	m->group[g->parent].children--;
 	m->place[h][place] = NONE;
 	return 0;
@@ -1057,7 +1051,7 @@ static long do_move(struct model *m, struct proc *p, int h, int to, int who)
 		if (i && m->hierarchy_of[mm_resource[0]] == h)
 			uncharge(m, to, stop[0], mm_resource[0], pages[0]);
 		for (g = to, i = 0; counts && g != ROOT; g = m->group[g].parent, i++)
-			uncharged(&m->group[g], counter_of(m, g, NUMTASKS), n[i]);
+			uncharged(counter_of(m, g, NUMTASKS), n[i]);
 		return -ENOMEM;
 	}
 	for (t = 0; t <= NR_THREADS; t++) {

@@ -136,13 +136,10 @@ struct op {
  * @min_most: and never more in a batched one: what it was when we looked
  * @failcnt: exactly
  * @ceiling: barrier and limit
- * @ended: the group was removed, and nothing was held at some moment since; whoever has
- *	something there, of size 0, may go on charging, without a limit
  */
 struct counter {
 	long held, max, max_most, min, min_most, failcnt;
 	long ceiling[FORCE];
-	bool ended;
 };
 
 /**
@@ -152,12 +149,14 @@ struct counter {
  * @children: how many have directories
  * @tasks: how many, zombies too
  * @used: has had tasks or groups
- * @dead: it was removed
  * @count: its counters
+ *
+ * Who has an address space or a memfd in one that was removed goes on charging it, and its
+ * limits go on holding.
  */
 struct node {
 	int hierarchy, parent, children, tasks;
-	bool used, dead;
+	bool used;
 	struct counter count[NR_RESOURCES];
 };
 
