@@ -75,7 +75,7 @@ static long ceiling(const struct counter *c, enum severity severity)
 static void charged(const struct model *m, struct counter *c, enum resource res, long n,
 		    enum severity severity)
 {
-	long slack = 2L * batch[res] * (8 + 1) * m->cpus;
+	long slack = 2L * batch[res] * (16 + 1) * m->cpus;
 
 	c->held += n;
 	c->max = max(c->max, c->held);
