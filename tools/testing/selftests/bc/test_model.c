@@ -178,7 +178,7 @@ static void shrink_and_show(int n)
 /* What a seed says besides the operations. */
 static void choose_run(void)
 {
-	int res, two = rnd(3) == 0, often = rnd(3) != 0;
+	int res, two = rnd(3) == 0, often = rnd(2);
 
 	run = (struct run){ .two = two && can_bind, .often = often };
 	for (res = 0; res < NR_RESOURCES; res++) {

@@ -247,7 +247,10 @@ static bool focus(const struct model *m, struct op *op)
 		return false;
 	*op = (struct op){ .kind = rnd(3) ? OP_LIMIT : OP_BARRIER,
 			   .arg = { res, place_of(m, h, group), (int)rnd(3) - 1 } };
-	if (rnd(4))
+	/* Or see how far it falls from here. */
+	if (!rnd(8))
+		op->kind = OP_RESET_MIN;
+	else if (rnd(4))
 		again = last;
 	return true;
 }
@@ -327,7 +330,8 @@ static void random_op(const struct model *m, struct op *op)
 		break;
 	case OP_SIGNAL:
 	case OP_TAKE_SIGNAL:
-		a[1] = rnd(NR_SIGNALS);
+		/* Where the others are refused, the last one is not. */
+		a[1] = same && rnd(2) ? NR_SIGNALS - 1 : (int)rnd(NR_SIGNALS);
 		break;
 	case OP_MAP ... OP_UNLOCK:
 		a[1] = rnd(NR_MAPS);
