@@ -41,7 +41,7 @@ static struct model *model, *shown;
 static struct run run;
 static struct op ops[MAX_OPS];
 static char wrong[WRONG_SIZE];
-static double shrink_end;
+static double run_end, shrink_end;
 static bool shrinking, can_bind, can_exec;
 static long done, refused, runs;
 
@@ -122,6 +122,9 @@ static int play(struct op *list, int n, bool generate)
 		return 1;
 	}
 	for (i = 0; i < n && !failed; i++) {
+		/* Where all is slow, a list can take longer than there is time. */
+		if (generate && !opt.one_seed && kernel_now() > run_end)
+			break;
 		if (generate)
 			generate_op(model, &list[i]);
 		if (!step(&list[i], i))
@@ -132,9 +135,9 @@ static int play(struct op *list, int n, bool generate)
 	/* Those that were not compared each time. */
 	model_looked(model);
 	if (!failed && !kernel_compare(model, true, opt.patience, wrong))
-		failed = n;
+		failed = i;
 	if (!kernel_end(!failed, shrinking ? opt.patience / 3 : opt.patience, wrong) && !failed)
-		failed = n;
+		failed = i;
 	return failed;
 }
 
@@ -192,6 +195,7 @@ static int sequential(double end)
 {
 	int failed;
 
+	run_end = end;
 	do {
 		set_seed(opt.seed);
 		choose_run();

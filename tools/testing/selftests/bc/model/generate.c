@@ -132,16 +132,18 @@ static int random_fd(const struct proc *p, bool open)
 	return i;
 }
 
-/* Often where something is being refused, or is about to be. */
+/*
+ * Where something is being refused, or is about to be; or there is none: where there is no
+ * room, there is no credit. focus() sees to it that enough is refused.
+ */
 static int random_amount(void)
 {
 	switch (rnd(8)) {
-	case 0:
-	case 1:
+	case 0 ... 4:
 		return AMOUNT_MAX;
-	case 2:
+	case 5:
 		return AMOUNT_ZERO;
-	case 3:
+	case 6:
 		return (int)rnd(20);
 	default:
 		return (int)rnd(5) - 1;
@@ -234,7 +236,8 @@ static bool focus(const struct model *m, struct op *op)
 		};
 		return true;
 	}
-	if (res == NR_RESOURCES || rnd(5))
+	/* Signals are what is charged both at a limit and by force. */
+	if (res == NR_RESOURCES || rnd(res == NUMSIGINFO ? 2 : 5))
 		return false;
 	p = &m->proc[last.arg[0]];
 	if (p->state != ALIVE)
