@@ -3,13 +3,13 @@
 
 VARIANT ?= default
 SECONDS ?= 60
-export VARIANT JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO LINUX_TAR
+export VARIANT CONFIG JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO MIRROR LINUX_TAR
 
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-more model bench thrash stress stress-ng fuzz netapps profiles
-.PHONY: kernel vm initramfs check tree refresh apply packages clean
+.PHONY: kernel vm initramfs check deb distro tree refresh apply patch packages clean
 
 help:
 	@echo 'make demo      a fork bomb, held by a beancounter, in a kernel built here'
@@ -35,14 +35,21 @@ help:
 	@echo "               status in make's message ('lab/vm command' returns it)"
 	@echo 'make check     checkpatch --strict, W=1 and sparse over our files'
 	@echo
+	@echo 'make deb       Debian packages, in build/deb: kernel, headers, bc-tools, libbc-dev, ...'
+	@echo '               of VARIANT=distro, or of your own configuration: CONFIG=file'
+	@echo 'make distro    a real Debian with these, booted with systemd in QEMU, and tests in it'
+	@echo "               DISTRO='...' are arguments of lab/distro, which --help explains"
+	@echo
 	@echo 'make tree      bring build/linux (source, patches, overlay) up to date'
 	@echo 'make refresh   turn the commits in build/linux back into patches/'
 	@echo 'make apply KDIR=/path/to/linux-6.12   put all of it on another tree'
+	@echo 'make patch     all of it as one patch: build/linux-6.12-beancounters.patch'
 	@echo 'make packages  install the Debian packages that all this needs'
 	@echo 'make clean     remove build/; the compiler cache (ccache) stays'
 	@echo
 	@echo 'Variables:'
-	@echo '  VARIANT=default|debug|nobc|thrash   which kernel; see lab/config/'
+	@echo '  VARIANT=default|debug|distro|nobc|thrash   which kernel; see lab/config/'
+	@echo '  CONFIG=file                  for kernel and deb: a configuration of your own'
 	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
 	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
 	@echo '  LAB=1                        deterministic guest: an instruction is a nanosecond'
@@ -50,6 +57,7 @@ help:
 	@echo '  APPEND=                      more for the kernel command line'
 	@echo '  JOBS=N                       compilers at once'
 	@echo '  SUDO=sudo                    let a user install packages'
+	@echo '  MIRROR=                      where Debian bookworm is, for mmdebstrap'
 	@echo '  LINUX_TAR=file               another linux-source-6.12.tar.xz'
 
 packages:
@@ -69,6 +77,7 @@ vm: kernel initramfs
 
 demo profiles: export VARIANT = default
 check stress stress-ng fuzz netapps: export VARIANT = debug
+deb distro: export VARIANT = distro
 stress-ng: SECONDS = 10
 
 demo: kernel initramfs
@@ -102,6 +111,12 @@ profiles: kernel initramfs
 check: kernel
 	@lab/check
 
+deb: tree
+	@lab/deb
+
+distro: deb
+	@lab/distro $(DISTRO)
+
 bench:
 	@perf-scripts/bench $(BENCH)
 
@@ -113,6 +128,9 @@ refresh:
 
 apply: $(if $(KDIR),,no-kdir)
 	@lab/tree apply "$(KDIR)"
+
+patch: packages
+	@lab/tree patch
 
 .PHONY: no-kdir
 no-kdir:

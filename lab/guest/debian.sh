@@ -58,6 +58,15 @@ result()
 	fi
 }
 
+# ok NAME COMMAND...: the result of that
+ok()
+{
+	local name=$1 status=0
+	shift
+	"$@" || status=1
+	result $status "$name"
+}
+
 # within SECONDS COMMAND...: until it succeeds
 within()
 {
