@@ -57,7 +57,7 @@ static void update_task(struct task_struct *task)
 {
 	cpumask_var_t allowed, now;
 
-	if (task->flags & PF_NO_SETAFFINITY)
+	if (bc_task_flags(task) & PF_NO_SETAFFINITY)
 		return;
 
 	/* What cannot fail must not need memory that may not be there. */
@@ -157,9 +157,13 @@ static bool has_all(struct task_struct *p)
 
 	guard(rcu)();
 	set = to_bc_set(bc_task_css(p, BC_ID_cpuset));
-	return !p->user_cpus_ptr && (set->css.root || bc_set_usable(set)) &&
-	       bitmap_equal(cpumask_bits(&p->cpus_mask), bc_set_bits(set),
-			    cpuset_type.nbits);
+	/* Who sets its affinity, as everybody sees it already, comes to bc_restrict_cpus(). */
+	if (data_race(READ_ONCE(p->user_cpus_ptr)) ||
+	    !(set->css.root || bc_set_usable(set)))
+		return false;
+	/* As above. */
+	return data_race(bitmap_equal(cpumask_bits(&p->cpus_mask), bc_set_bits(set),
+				      cpuset_type.nbits));
 }
 
 static void cpuset_fork(struct task_struct *p)

@@ -47,7 +47,7 @@ static ssize_t bc_debug_taskcount_show(struct config_item *item, char *page)
 	while ((task = bc_task_iter_next(&iter))) {
 		guard(rcu)();
 		n += bc_task_group(task, group->hierarchy) == group &&
-		     !(task->flags & PF_EXITING);
+		     !(bc_task_flags(task) & PF_EXITING);
 	}
 	return sysfs_emit(page, "%lu\n", n);
 }

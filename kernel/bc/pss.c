@@ -13,6 +13,7 @@
  * to be remembered; that is rare, so little is. Nothing is kept between two readers, and
  * no lock but that of the address space that is looked at is held.
  */
+#include <linux/bc/core.h>
 #include <linux/bc/mm.h>
 #include <linux/cleanup.h>
 #include <linux/errno.h>
@@ -187,14 +188,16 @@ static const struct mm_walk_ops walk_ops = {
 
 static int add_mm(struct pss *s, struct mm_struct *mm)
 {
+	/* Exec sets it once more, when the address space can be seen, to the same or lower. */
+	unsigned long end = data_race(READ_ONCE(mm->task_size));
 	int ret = 0;
 
 	s->next = 0;
 	/* Who wants to map something need not wait until it is through. */
-	while (ret >= 0 && s->next < mm->task_size) {
+	while (ret >= 0 && s->next < end) {
 		if (mmap_read_lock_killable(mm))
 			return -EINTR;
-		ret = walk_page_range(mm, s->next, mm->task_size, &walk_ops, s);
+		ret = walk_page_range(mm, s->next, end, &walk_ops, s);
 		mmap_read_unlock(mm);
 		if (!ret)
 			break;
@@ -225,7 +228,7 @@ static struct mm_struct *process_mm(const struct pss *s, struct task_struct *pro
 		return NULL;
 	__acquire(&t->alloc_lock);
 	maker = READ_ONCE(t->mm->bc.maker);
-	if (!(t->flags & PF_KTHREAD) && (!maker || maker == process->signal) &&
+	if (!(bc_task_flags(t) & PF_KTHREAD) && (!maker || maker == process->signal) &&
 	    s->wanted(t->mm, s->arg) && mmget_not_zero(t->mm))
 		mm = t->mm;
 	task_unlock(t);

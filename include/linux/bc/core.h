@@ -425,6 +425,21 @@ static inline spinlock_t *bc_siglock(struct task_struct *task)
 }
 
 /**
+ * bc_task_flags - the flags of a task that may be running
+ * @task: the task
+ *
+ * For a flag that is set before others see the task, or that makes no difference for a moment.
+ *
+ * Context: Any.
+ * Return: the flags (PF_*).
+ */
+static inline unsigned int bc_task_flags(const struct task_struct *task)
+{
+	/* A task writes its flags itself, as a word, and asks nobody. */
+	return data_race(READ_ONCE(task->flags));
+}
+
+/**
  * bc_task_css - the state of a controller for the group of a task
  * @task: the task
  * @id: the controller
