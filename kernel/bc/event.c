@@ -201,7 +201,8 @@ static void send_work_fn(struct work_struct *work)
 static void set_task(struct bc_event *event, struct task_struct *task)
 {
 	event->pid = task_pid_nr(task);
-	memcpy(event->comm, task->comm, sizeof(event->comm));
+	/* Its lock may not be taken here. Who is given another name meanwhile has some of both. */
+	data_race(memcpy(event->comm, task->comm, sizeof(event->comm)));
 	event->comm[sizeof(event->comm) - 1] = '\0';
 }
 

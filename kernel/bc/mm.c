@@ -52,13 +52,19 @@ static const enum bc_controller_id resource_id[BC_NR_MM_RESOURCES] = {
 	[BC_MM_ANON] = BC_ID_physpages,
 };
 
+/*
+ * They are written under mmap_lock, which who moves an address space does not have: what has
+ * changed since is settled by who releases the lock, see claim().
+ */
 static unsigned long pages_used(const struct mm_struct *mm, enum bc_mm_resource res)
 {
 	switch (res) {
 	case BC_MM_PRIVATE:
-		return READ_ONCE(mm->data_vm) + READ_ONCE(mm->stack_vm);
+		/* As above. */
+		return data_race(READ_ONCE(mm->data_vm) + READ_ONCE(mm->stack_vm));
 	case BC_MM_LOCKED:
-		return READ_ONCE(mm->locked_vm);
+		/* As above. */
+		return data_race(READ_ONCE(mm->locked_vm));
 	default:
 		return 0;
 	}

@@ -64,7 +64,8 @@ static bool is_object(const struct inode *inode)
 
 static bool is_reserved(struct inode *inode)
 {
-	return !(SHMEM_I(inode)->flags & VM_NORESERVE);
+	/* That flag never changes; another one, of SHM_LOCK, does. */
+	return !(data_race(READ_ONCE(SHMEM_I(inode)->flags)) & VM_NORESERVE);
 }
 
 static struct shmem_owner *find_owner(struct shmem_inode_info *info,

@@ -489,7 +489,8 @@ static void refuse(struct bc_sock *bc, int dir, struct bc_counter *refuser,
 
 static void charged_send(struct bc_sock *bc)
 {
-	bc->refused = false;
+	/* Senders of datagrams have no lock, and it is never true for them. */
+	WRITE_ONCE(bc->refused, false);
 	bc_sock_unblock(bc);
 }
 
