@@ -53,8 +53,10 @@ enum bc_severity bc_kmem_severity(gfp_t flags)
 {
 	if ((flags & __GFP_NOFAIL) || (current->flags & (PF_MEMALLOC | PF_EXITING)) ||
 	    (current->bc_kmem_forced && !bc_sabotaged(BC_SABOTAGE_FAULT)) ||
-	    current->in_execve ||
-	    tsk_is_oom_victim(current) || fatal_signal_pending(current))
+	    current->in_execve || fatal_signal_pending(current))
+		return BC_FORCE;
+	/* Who becomes one in this moment is not yet in need. */
+	if (data_race(tsk_is_oom_victim(current)))
 		return BC_FORCE;
 	return gfpflags_allow_blocking(flags) ? BC_BARRIER : BC_LIMIT;
 }
