@@ -192,7 +192,8 @@ bool __bc_dcache_keep(const struct dentry *dentry)
 
 static bool is_dirty(struct inode *inode)
 {
-	return READ_ONCE(inode->i_state) & I_DIRTY_ALL ||
+	/* Not all have i_lock: what has just become dirty is seen before it is freed. */
+	return data_race(READ_ONCE(inode->i_state)) & I_DIRTY_ALL ||
 	       mapping_tagged(&inode->i_data, PAGECACHE_TAG_DIRTY) ||
 	       mapping_tagged(&inode->i_data, PAGECACHE_TAG_WRITEBACK);
 }
@@ -221,7 +222,8 @@ static bool may_look(struct bc_prune *p, struct list_head *item, struct list_lru
 /* Only the lock of the list is held. */
 static bool in_use(const struct dentry *dentry)
 {
-	return READ_ONCE(dentry->d_lockref.count) > 0;
+	/* What takes it off the list looks again, with d_lock. */
+	return data_race(READ_ONCE(dentry->d_lockref.count)) > 0;
 }
 
 static enum lru_status dentry_isolate(struct list_head *item, struct list_lru_one *lru,
@@ -246,7 +248,8 @@ static enum lru_status dentry_isolate(struct list_head *item, struct list_lru_on
 	 * inodes.
 	 */
 	scoped_guard(rcu) {
-		inode = READ_ONCE(dentry->d_inode);
+		/* As there. RCU keeps it. */
+		inode = data_race(READ_ONCE(dentry->d_inode));
 		/* If others use it, writing it would free nothing. */
 		if (inode && !in_use(dentry) && atomic_read(&inode->i_count) == 1 &&
 		    mine(p, inode, &inode_size)) {
@@ -353,7 +356,8 @@ static void walk_inodes(struct super_block *sb, struct bc_prune *p,
 			continue;
 		}
 		chosen = look(p, inode);
-		if (!inode->i_nlink || !(chosen || need_resched())) {
+		/* It may be unlinked as long as we have no reference, and is so in any case. */
+		if (!data_race(READ_ONCE(inode->i_nlink)) || !(chosen || need_resched())) {
 			spin_unlock(&inode->i_lock);
 			continue;
 		}

@@ -134,8 +134,9 @@ static struct mm_struct *get_process_mm(struct task_struct *task)
 	if (!mm)
 		return NULL;
 	scoped_guard(rcu) {
-		if (thread_group_leader(task) || !pid_alive(task) ||
-		    !READ_ONCE(task->group_leader->mm))
+		/* Whoever becomes the leader by exec has an address space of its own by then. */
+		if (data_race(thread_group_leader(task) || !pid_alive(task) ||
+			      !READ_ONCE(READ_ONCE(task->group_leader)->mm)))
 			return mm;
 	}
 	mmput(mm);
@@ -353,7 +354,8 @@ static void nodeset_post_attach(struct task_struct *task, bool process)
 /* Is a new task as its parent was some time ago, and not what it is to be? */
 static bool is_stale(struct task_struct *p)
 {
-	nodemask_t mems = node_states[N_MEMORY], has;
+	/* Memory that comes and goes meanwhile is told of by cgroup's cpusets. */
+	nodemask_t mems = data_race(node_states[N_MEMORY]), has;
 	struct nodeset *ns;
 	bool spread;
 

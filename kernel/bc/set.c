@@ -12,6 +12,9 @@
  * scheduler and the page allocator look without a lock. They may find a group that has
  * been removed, and so never look at a root, which may be gone with its hierarchy, and
  * restricts nothing.
+ *
+ * What can be used (->usable) changes as CPUs and memory come and go, which nobody waits
+ * for: who finds it half changed is told again when it has changed, by hotplug.
  */
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
@@ -239,6 +242,13 @@ bool bc_set_restricts(struct bc_set *set)
 				     rcu_dereference_protected(set->mask, true)->bits);
 }
 
+/* Is there anything in a mask that can be used now? */
+static bool is_usable(const struct bc_set_type *type, const unsigned long *bits)
+{
+	/* It changes, see above. */
+	return data_race(bitmap_intersects(bits, type->usable, type->nbits));
+}
+
 /**
  * bc_set_usable - is there anything in a set that can be used now?
  * @set: the set
@@ -247,8 +257,15 @@ bool bc_set_restricts(struct bc_set *set)
  */
 bool bc_set_usable(struct bc_set *set)
 {
-	return bitmap_intersects(bc_set_bits(set), set->type->usable,
-				 set->type->nbits);
+	return is_usable(set->type, bc_set_bits(set));
+}
+
+/* Is there anything in both masks that can be used now? */
+static bool usable_in(const struct bc_set_type *type, const unsigned long *a,
+		      const unsigned long *b)
+{
+	/* It changes, see above. */
+	return data_race(find_first_and_and_bit(a, b, type->usable, type->nbits)) < type->nbits;
 }
 
 /**
@@ -276,10 +293,10 @@ bool bc_set_narrow(struct bc_set *set, unsigned long *out, const unsigned long *
 	for (set = below_root(set); set; set = set_above(set)) {
 		const unsigned long *bits = bc_set_bits(set);
 
-		if (find_first_and_and_bit(in, bits, type->usable, nbits) < nbits) {
-			bitmap_and(out, in, bits, nbits);
-			if (prefer && find_first_and_and_bit(out, prefer, type->usable,
-							     nbits) < nbits)
+		if (usable_in(type, in, bits)) {
+			/* May be the same mask. */
+			data_race(bitmap_and(out, in, bits, nbits));
+			if (prefer && usable_in(type, out, prefer))
 				bitmap_and(out, out, prefer, nbits);
 			return true;
 		}
@@ -380,8 +397,7 @@ static int change(struct bc_set *set, struct bc_set_mask *mask)
 	int err;
 
 	err = check(set, mask->bits, set->exclusive);
-	if (!err && bc_nr_css_groups(set->css.group) &&
-	    !bitmap_intersects(mask->bits, type->usable, type->nbits))
+	if (!err && bc_nr_css_groups(set->css.group) && !is_usable(type, mask->bits))
 		err = -ENOSPC;
 	if (!err && type->check)
 		err = type->check(set, mask->bits);
@@ -463,8 +479,11 @@ ssize_t bc_set_effective_show(struct config_item *item, char *page)
 	if (IS_ERR(mask))
 		return PTR_ERR(mask);
 	scoped_guard(rcu) {
-		if (!bc_set_narrow(set, mask->bits, type->usable, NULL))
-			bitmap_copy(mask->bits, type->usable, type->nbits);
+		if (bc_set_narrow(set, mask->bits, type->usable, NULL))
+			break;
+		/* It changes, see above. All of it is possible. */
+		data_race(bitmap_and(mask->bits, type->usable, type->possible,
+				     type->nbits));
 	}
 	len = show_bits(page, mask->bits, type->nbits);
 	kfree(mask);
