@@ -65,6 +65,8 @@ runtime		test_cpuacct	bc.nested
 narrow		test_cpuset	sets.move
 rules		test_cpuset	sets.subset
 late		test_cpuset	sets.storm_of_threads
+drain		test_hotplug	hotplug.credit
+drain		test_hotplug	hotplug.credit_is_wanted
 limit		test_numiptent	ipt.refuse
 parent		test_numiptent	ipt.refuse_above
 linger		test_numiptent	ipt.outlive

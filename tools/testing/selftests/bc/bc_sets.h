@@ -21,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 
+#include "bc_cpus.h"
 #include "bc_failslab.h"
 
 #define SET_USER 12345
@@ -257,14 +258,6 @@ static inline long set_add_children(long n)
 	return 0;
 }
 
-static inline int set_online(int cpu, int online)
-{
-	char file[64];
-
-	snprintf(file, sizeof(file), "cpu%d/online", cpu);
-	return bc_write("/sys/devices/system/cpu", file, "%d", online);
-}
-
 /* Some are below, in dir. */
 FIXTURE(sets) {
 	char dir[64];
@@ -298,7 +291,7 @@ FIXTURE_TEARDOWN_PARENT(sets)
 
 	for (cpu = 1; cpu < 63; cpu++) {
 		if (self->online > 0 && self->online & 1L << cpu)
-			set_online(cpu, 1);
+			bc_cpu_online(cpu, 1);
 	}
 	EXPECT_EQ(self->online, set_get("/", "sys/devices/system/cpu/online"));
 	if (self->pressure)

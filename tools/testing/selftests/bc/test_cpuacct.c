@@ -12,11 +12,10 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-#include "bc_util.h"
+#include "bc_cpus.h"
 
 #define NSEC_PER_MSEC	1000000LL
 #define NSEC_PER_SEC	1000000000LL
-#define NR_CPUS_MAX	1024
 
 /* How many moves are wanted, and the seconds after which fewer have to do. */
 #define HOPS		1000
@@ -107,23 +106,6 @@ static long long tick(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* A list like "0-3,6"; how many there are. */
-static int read_cpus(const char *file, int *cpu)
-{
-	int n = 0, from, to;
-	char buf[256], *p;
-
-	if (bc_read("/sys/devices/system/cpu", file, buf, sizeof(buf)))
-		return 0;
-	for (p = buf; *p >= '0' && *p <= '9'; p += *p == ',') {
-		from = strtol(p, &p, 10);
-		to = *p == '-' ? strtol(p + 1, &p, 10) : from;
-		for (; from <= to && n < NR_CPUS_MAX; from++)
-			cpu[n++] = from;
-	}
-	return n;
-}
-
 /* How many numbers there are in usage_percpu, and their sum; -1 if it is malformed. */
 static int read_percpu(const char *dir, const char *group, long long *val, long long *sum)
 {
@@ -136,7 +118,7 @@ static int read_percpu(const char *dir, const char *group, long long *val, long 
 	if (bc_read(path, "cpuacct/usage_percpu", buf, sizeof(buf)))
 		return -1;
 	for (;;) {
-		if (*p < '0' || *p > '9' || n == NR_CPUS_MAX)
+		if (*p < '0' || *p > '9' || n == BC_CPUS_MAX)
 			return -1;
 		v = strtoull(p, &p, 10);
 		val[n] = v > LLONG_MAX ? LLONG_MAX : (long long)v;
@@ -299,15 +281,6 @@ static bool run_for(pid_t pid, int ms, int ticks)
 	return go(pid) && wait_used(pid, ms, ticks) && stop(pid);
 }
 
-static bool pin(pid_t pid, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return !sched_setaffinity(pid, sizeof(set), &set);
-}
-
 /* Are they equal? Not nearly: see above. */
 static void expect_same(struct __test_metadata *_metadata, const char *what,
 			struct times want, struct times seen)
@@ -335,7 +308,7 @@ static void expect_near(struct __test_metadata *_metadata, const char *what,
 static void expect_sum(struct __test_metadata *_metadata, const char *dir,
 		       const char *group)
 {
-	long long val[NR_CPUS_MAX], sum;
+	long long val[BC_CPUS_MAX], sum;
 
 	EXPECT_LT(0, read_percpu(dir, group, val, &sum));
 	EXPECT_EQ(group_times(dir, group).usage, sum) {
@@ -387,8 +360,8 @@ TEST_F(bc, files)
 		{ "cpuacct/load", 0444 },
 	};
 	const char *const dirs[] = { self->dir, BC_ROOT };
-	int cpus[NR_CPUS_MAX], n = read_cpus("possible", cpus), i;
-	long long val[NR_CPUS_MAX], sum, load;
+	int cpus[BC_CPUS_MAX], n = bc_cpus("possible", cpus), i;
+	long long val[BC_CPUS_MAX], sum, load;
 	size_t d, f;
 
 	ASSERT_LT(0, n);
@@ -471,16 +444,16 @@ TEST_F_TIMEOUT(bc, nested, 300)
 /* The numbers in usage_percpu are in the CPUs' order. */
 TEST_F_TIMEOUT(bc, percpu, 300)
 {
-	int possible[NR_CPUS_MAX], online[NR_CPUS_MAX], n, m, i, j;
-	long long old[NR_CPUS_MAX] = { 0 }, val[NR_CPUS_MAX], sum, used;
+	int possible[BC_CPUS_MAX], online[BC_CPUS_MAX], n, m, i, j;
+	long long old[BC_CPUS_MAX] = { 0 }, val[BC_CPUS_MAX], sum, used;
 	pid_t pid = spawn_busy();
 
 	ASSERT_LT(0, pid);
-	n = read_cpus("possible", possible);
-	m = read_cpus("online", online);
+	n = bc_cpus("possible", possible);
+	m = bc_cpus("online", online);
 	ASSERT_EQ(0, bc_write(self->dir, "tasks", "%d", pid));
 	for (i = 0; i < m && i < 4; i++) {
-		ASSERT_TRUE(pin(pid, online[i]));
+		ASSERT_TRUE(bc_pin(pid, online[i]));
 		used = task_times(pid).usage;
 		ASSERT_TRUE(run_for(pid, 50, 0));
 		used = task_times(pid).usage - used;
@@ -525,13 +498,13 @@ TEST_F_TIMEOUT(bc, policies, 300)
 		  .sched_deadline = 50 * NSEC_PER_MSEC,
 		  .sched_period = 50 * NSEC_PER_MSEC },
 	};
-	int online[NR_CPUS_MAX], n = ARRAY_SIZE(policies), i;
+	int online[BC_CPUS_MAX], n = ARRAY_SIZE(policies), i;
 	struct times before, used;
 	char what[32];
 	pid_t pid;
 
 	/* Realtime would keep us away from an only CPU. */
-	if (read_cpus("online", online) < 2)
+	if (bc_cpus("online", online) < 2)
 		n = 3;
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
@@ -812,12 +785,12 @@ TEST_F_TIMEOUT(bc, history, 300)
  */
 TEST_F_TIMEOUT(bc, flush_at_move, 300)
 {
-	int online[NR_CPUS_MAX], i, same = 0, control = 0;
+	int online[BC_CPUS_MAX], i, same = 0, control = 0;
 	const int rounds = 60;
 	long long usage;
 	pid_t pid, other;
 
-	if (read_cpus("online", online) < 2)
+	if (bc_cpus("online", online) < 2)
 		SKIP(return, "needs two CPUs");
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
 	ASSERT_EQ(0, bc_mkdir(self->dir, "b"));
@@ -825,8 +798,8 @@ TEST_F_TIMEOUT(bc, flush_at_move, 300)
 	ASSERT_LT(0, pid);
 	other = spawn_busy();	/* but it is never let go */
 	ASSERT_LT(0, other);
-	ASSERT_TRUE(pin(0, online[0]));
-	ASSERT_TRUE(pin(pid, online[1]));
+	ASSERT_TRUE(bc_pin(0, online[0]));
+	ASSERT_TRUE(bc_pin(pid, online[1]));
 	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", pid));
 	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", other));
 	ASSERT_TRUE(go(pid));
@@ -1114,7 +1087,7 @@ TEST_F_TIMEOUT(bc, reaped_automatically, 300)
 /* A group that is removed leaves its time to those above. */
 TEST_F_TIMEOUT(bc, removed, 300)
 {
-	long long val[2][NR_CPUS_MAX], sum;
+	long long val[2][BC_CPUS_MAX], sum;
 	struct times before, used;
 	pid_t pid;
 	int i, n;
@@ -1154,7 +1127,7 @@ TEST_F_TIMEOUT(bc, reset, 300)
 {
 	static const char *const zero[] = { "0", "0\n" };
 	struct times c[3], b, other, before, after;
-	long long val[NR_CPUS_MAX], sum;
+	long long val[BC_CPUS_MAX], sum;
 	pid_t pid, pid2;
 	int i, j, n;
 
@@ -1291,7 +1264,7 @@ TEST_F_TIMEOUT(bc, reset_unprivileged, 300)
 static bool huge(const char *dir, const char *group, long long start, pid_t pid)
 {
 	struct times t = group_times(dir, group);
-	long long val[NR_CPUS_MAX], sum, limit;
+	long long val[BC_CPUS_MAX], sum, limit;
 	int i, n = read_percpu(dir, group, val, &sum);
 
 	limit = cpu_clock(pid, 2) - start;
@@ -1425,7 +1398,7 @@ static bool proc_stat(int cpu, struct stat_line *s)
 struct snapshot {
 	struct stat_line before, after, cpu_before[4], cpu_after[4];
 	struct times root, group;
-	long long percpu[NR_CPUS_MAX], sum;
+	long long percpu[BC_CPUS_MAX], sum;
 	long long usage_before, usage_after;
 };
 
@@ -1465,15 +1438,15 @@ static void expect_between(struct __test_metadata *_metadata, const char *what,
 /* The root is the machine, and /proc/stat says the same: they are the same ticks. */
 TEST_F_TIMEOUT(bc, proc_stat, 300)
 {
-	int possible[NR_CPUS_MAX], online[NR_CPUS_MAX], n, m, i, j;
+	int possible[BC_CPUS_MAX], online[BC_CPUS_MAX], n, m, i, j;
 	struct snapshot *s;
 	struct times group, root;
 	long long slack;
 	pid_t pid[2];
 	char what[32];
 
-	n = read_cpus("possible", possible);
-	m = read_cpus("online", online);
+	n = bc_cpus("possible", possible);
+	m = bc_cpus("online", online);
 	if (m > 4)
 		m = 4;
 	s = calloc(2, sizeof(*s));
@@ -1544,7 +1517,7 @@ TEST_F_TIMEOUT(bc, proc_stat, 300)
 /* The root's: what is shown there, not what the machine knows. */
 TEST_F_TIMEOUT(bc, reset_root, 300)
 {
-	long long val[NR_CPUS_MAX], sum, limit;
+	long long val[BC_CPUS_MAX], sum, limit;
 	struct stat_line before, after;
 	struct times b, old, now;
 	pid_t pid = spawn_busy();
@@ -1662,7 +1635,7 @@ TEST_F_TIMEOUT(bc, load, 300)
 		[ROOT] = { "root", "..", ".." },
 	};
 	double start, stopped = 0, min, max;
-	int cpus[NR_CPUS_MAX], i, g, n;
+	int cpus[BC_CPUS_MAX], i, g, n;
 	char path[PATH_MAX];
 	struct sample *s;
 	pid_t pid[3];
@@ -1753,47 +1726,24 @@ TEST_F_TIMEOUT(bc, load, 300)
 	EXPECT_LT(0, s[n].load[ROOT]);
 	EXPECT_EQ(0, s[n].load[SHORT]);
 	EXPECT_EQ(0, s[n].load[SLEEPING]);
-	EXPECT_GT(100 * read_cpus("possible", cpus) + 10, s[n].load[ALL]);
+	EXPECT_GT(100 * bc_cpus("possible", cpus) + 10, s[n].load[ALL]);
 	TH_LOG("%d samples in %.0f s; in the end: all %lld, busy %lld, reset %lld, root %lld",
 	       n + 1, s[n].after - start, s[n].load[ALL], s[n].load[BUSY],
 	       s[n].load[RESET], s[n].load[ROOT]);
 	free(s);
 }
 
-static int set_online(int cpu, int online)
-{
-	char dir[64];
-
-	snprintf(dir, sizeof(dir), "/sys/devices/system/cpu/cpu%d", cpu);
-	return bc_write(dir, "online", "%d", online);
-}
-
-/* A CPU that can be taken away, or -1; at least one other has to remain. */
-static int removable_cpu(void)
-{
-	int online[NR_CPUS_MAX], n = read_cpus("online", online);
-	char path[64];
-
-	while (n-- > 1) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
-			 online[n]);
-		if (!access(path, W_OK))
-			return online[n];
-	}
-	return -1;
-}
-
 /* The CPU goes away under the group's task, which goes on elsewhere. */
 TEST_F_TIMEOUT(bc, cpu_offline, 300)
 {
-	int possible[NR_CPUS_MAX], cpu = removable_cpu(), n, which, i, j;
-	long long val[NR_CPUS_MAX] = { 0 }, sum, last = 0, usage, there;
+	int possible[BC_CPUS_MAX], cpu = bc_cpu_removable(), n, which, i, j;
+	long long val[BC_CPUS_MAX] = { 0 }, sum, last = 0, usage, there;
 	struct times before;
 	pid_t pid;
 
 	if (cpu < 0)
 		SKIP(return, "no CPU can be taken offline");
-	n = read_cpus("possible", possible);
+	n = bc_cpus("possible", possible);
 	for (which = 0; which < n && possible[which] != cpu; which++)
 		;
 	ASSERT_LT(which, n);
@@ -1806,13 +1756,13 @@ TEST_F_TIMEOUT(bc, cpu_offline, 300)
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(n, read_percpu(self->dir, ".", val, &sum));
 		there = val[which];
-		EXPECT_TRUE(pin(pid, cpu));
+		EXPECT_TRUE(bc_pin(pid, cpu));
 		EXPECT_TRUE(wait_used(pid, 50, 0));
 		EXPECT_EQ(n, read_percpu(self->dir, ".", val, &sum));
 		EXPECT_LT(there, val[which]);
 		there = val[which];
 
-		EXPECT_EQ(0, set_online(cpu, 0));
+		EXPECT_EQ(0, bc_cpu_online(cpu, 0));
 		EXPECT_EQ(n, read_percpu(self->dir, ".", val, &sum));
 		EXPECT_LE(there, val[which]);
 		there = val[which];
@@ -1840,7 +1790,7 @@ TEST_F_TIMEOUT(bc, cpu_offline, 300)
 			there = 0;
 		}
 
-		EXPECT_EQ(0, set_online(cpu, 1));
+		EXPECT_EQ(0, bc_cpu_online(cpu, 1));
 		EXPECT_EQ(n, read_percpu(self->dir, ".", val, &sum));
 		EXPECT_LE(there, val[which]);
 	}

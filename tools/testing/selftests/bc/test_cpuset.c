@@ -360,7 +360,7 @@ TEST_F_TIMEOUT(sets, offline_one, 300)
 	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", s.pid));
 	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", pinned));
 	ASSERT_EQ(0, set_affinity(pinned, 2));
-	ASSERT_EQ(0, set_online(1, 0));
+	ASSERT_EQ(0, bc_cpu_online(1, 0));
 	EXPECT_TRUE(SET_POLL(set_get(self->dir, "a/" SET_EFFECTIVE) == 1));
 	EXPECT_EQ(3, set_get(self->dir, "a/" SET_LIST));
 	EXPECT_EQ(self->possible, set_get(self->dir, SET_LIST));
@@ -369,7 +369,7 @@ TEST_F_TIMEOUT(sets, offline_one, 300)
 	EXPECT_EQ(1, runs_on(s));
 	/* Who wanted only that one is not stuck on it, nor outside. */
 	EXPECT_TRUE(SET_POLL(affinity(pinned) == 1));
-	ASSERT_EQ(0, set_online(1, 1));
+	ASSERT_EQ(0, bc_cpu_online(1, 1));
 	EXPECT_TRUE(SET_POLL(set_get(self->dir, "a/" SET_EFFECTIVE) == 3));
 	EXPECT_TRUE(SET_POLL(wrong(s.pid, 3) == 0));
 	EXPECT_TRUE(goes_on(s, 10));
@@ -401,7 +401,7 @@ TEST_F_TIMEOUT(sets, offline_last, 300)
 	ASSERT_EQ(0, bc_write(self->dir, "c/tasks", "%d", p.pid));
 	EXPECT_EQ(2, runs_on(s));
 
-	ASSERT_EQ(0, set_online(1, 0));
+	ASSERT_EQ(0, bc_cpu_online(1, 0));
 	EXPECT_FALSE(runs_on(s) & 2);
 	EXPECT_FALSE(runs_on(in_b) & 2);
 	EXPECT_LT(0, affinity(s.pid));
@@ -420,7 +420,7 @@ TEST_F_TIMEOUT(sets, offline_last, 300)
 	EXPECT_EQ(1, affinity(in_b.pid));
 	EXPECT_EQ(1, runs_on(in_b));
 
-	ASSERT_EQ(0, set_online(1, 1));
+	ASSERT_EQ(0, bc_cpu_online(1, 1));
 	EXPECT_TRUE(SET_POLL(set_get(self->dir, "a/" SET_EFFECTIVE) == 2));
 	EXPECT_TRUE(SET_POLL(wrong(s.pid, 2) == 0));
 	EXPECT_EQ(2, runs_on(s));
@@ -449,12 +449,12 @@ TEST_F_TIMEOUT(sets, offline_nested, 300)
 	s = spin();
 	ASSERT_EQ(0, bc_write(self->dir, "a/k/tasks", "%d", s.pid));
 	EXPECT_EQ(2, runs_on(s));
-	ASSERT_EQ(0, set_online(1, 0));
+	ASSERT_EQ(0, bc_cpu_online(1, 0));
 	EXPECT_TRUE(SET_POLL(set_get(self->dir, "a/k/" SET_EFFECTIVE) == 4));
 	EXPECT_TRUE(SET_POLL(affinity(s.pid) == 4));
 	EXPECT_EQ(4, runs_on(s));
 	EXPECT_EQ(2, set_get(self->dir, "a/k/" SET_LIST));
-	ASSERT_EQ(0, set_online(1, 1));
+	ASSERT_EQ(0, bc_cpu_online(1, 1));
 	EXPECT_TRUE(SET_POLL(set_get(self->dir, "a/k/" SET_EFFECTIVE) == 2));
 	EXPECT_TRUE(SET_POLL(wrong(s.pid, 2) == 0));
 	EXPECT_EQ(2, runs_on(s));
@@ -465,8 +465,8 @@ static pid_t victims[2];
 
 static void toggle_cpu(const char *dir)
 {
-	set_shared->wrong += set_online(1, 0) != 0;
-	set_shared->wrong += set_online(1, 1) != 0;
+	set_shared->wrong += bc_cpu_online(1, 0) != 0;
+	set_shared->wrong += bc_cpu_online(1, 1) != 0;
 	set_shared->done[0]++;
 }
 
@@ -521,7 +521,7 @@ TEST_F_TIMEOUT(sets, offline_race, 300)
 	}
 	for (i = 0; i < 3; i++)
 		bc_reap(pid[i]);
-	ASSERT_EQ(0, set_online(1, 1));
+	ASSERT_EQ(0, bc_cpu_online(1, 1));
 	TH_LOG("%d times off and on, %d affinities, %d lists, %d moves",
 	       set_shared->done[0], set_shared->done[1], set_shared->done[2], moved);
 	EXPECT_EQ(0, set_shared->wrong);
