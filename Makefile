@@ -9,6 +9,7 @@ kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-more model bench thrash stress stress-ng fuzz netapps profiles
+.PHONY: kcsan rt arm64 machines scale
 .PHONY: kernel vm initramfs check deb distro tree refresh apply patch packages clean
 
 help:
@@ -24,6 +25,12 @@ help:
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
 	@echo 'make fuzz SECONDS=60     operations at random, held against a model of it all'
 	@echo "               FUZZ='...' are options of test_model: --seed N repeats what one did"
+	@echo 'make kcsan     KUnit, kselftests and stress under KCSAN: data races of ours'
+	@echo 'make rt        the same with PREEMPT_RT and lockdep'
+	@echo 'make arm64     the same on an emulated arm64'
+	@echo 'make machines  what it compiles for, and with: lab/machines --help has the list'
+	@echo "               MACHINES='...' are its arguments: some of them"
+	@echo 'make scale     10,000 groups, 100,000 tasks, 1,000,000 files and locks'
 	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
 	@echo "make netapps   Debian's iperf3, nginx, nft and iptables in limited groups"
 	@echo "make profiles  what Debian's sshd, nginx, postgres and so on take; bcctl's profiles on them"
@@ -48,7 +55,7 @@ help:
 	@echo 'make clean     remove build/; the compiler cache (ccache) stays'
 	@echo
 	@echo 'Variables:'
-	@echo '  VARIANT=default|debug|distro|nobc|thrash   which kernel; see lab/config/'
+	@echo '  VARIANT=default|debug|distro|nobc|thrash|kcsan|rt|arm64   which kernel; see lab/config/'
 	@echo '  CONFIG=file                  for kernel and deb: a configuration of your own'
 	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
 	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
@@ -75,7 +82,7 @@ initramfs: tree
 vm: kernel initramfs
 	@lab/vm $(if $(value RUN),'$(subst ','\'',$(value RUN))')
 
-demo profiles: export VARIANT = default
+demo profiles scale: export VARIANT = default
 check stress stress-ng fuzz netapps: export VARIANT = debug
 deb distro: export VARIANT = distro
 stress-ng: SECONDS = 10
@@ -95,6 +102,15 @@ model:
 
 stress: kernel initramfs
 	@lab/stress $(SECONDS)
+
+kcsan rt arm64: tree
+	@lab/other $@
+
+machines: tree
+	@lab/machines $(MACHINES)
+
+scale: kernel initramfs
+	@lab/scale
 
 stress-ng: kernel initramfs
 	@lab/stress-ng $(SECONDS)
