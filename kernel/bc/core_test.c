@@ -153,12 +153,46 @@ static void bc_core_test_ids(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->b->level, 3);
 }
 
+/* A dump that finds 0 would not look for changes: it is left out when it would come. */
+static void bc_core_test_seq(struct kunit *test)
+{
+	struct bc_hierarchy *h = &bc_default_hierarchy;
+	struct tree *t = test->priv;
+	unsigned int seq, last;
+	int i;
+
+	bc_lock();
+	h->seq = -3U;
+	last = h->seq;
+	bc_unlock();
+	for (i = 0; i < 4; i++) {
+		struct bc_group *group = make(test, t->top, "late");
+
+		bc_lock();
+		seq = h->seq;
+		bc_unlock();
+		KUNIT_EXPECT_NE(test, seq, 0);
+		KUNIT_EXPECT_NE(test, seq, last);
+		last = seq;
+		remove(test, group);
+		bc_lock();
+		seq = h->seq;
+		bc_unlock();
+		KUNIT_EXPECT_NE(test, seq, 0);
+		KUNIT_EXPECT_NE(test, seq, last);
+		last = seq;
+	}
+	/* It did come to the end. */
+	KUNIT_EXPECT_LT(test, last, 1000);
+}
+
 static struct kunit_case bc_core_cases[] = {
 	KUNIT_CASE(bc_core_test_path),
 	KUNIT_CASE(bc_core_test_descendants),
 	KUNIT_CASE(bc_core_test_common),
 	KUNIT_CASE(bc_core_test_used),
 	KUNIT_CASE(bc_core_test_ids),
+	KUNIT_CASE(bc_core_test_seq),
 	{}
 };
 

@@ -83,6 +83,7 @@
 #include <linux/xarray.h>
 
 #include "credit.h"
+#include "late.h"
 #include "sabotage.h"
 
 static DEFINE_MUTEX(limits_mutex);
@@ -90,7 +91,15 @@ static DEFINE_MUTEX(limits_mutex);
 /* Batched counters by id. Ids are reused. */
 static DEFINE_XARRAY_ALLOC1(counter_ids);
 
-DEFINE_PER_CPU_ALIGNED(struct credit_cache, bc_credit_cache);
+/* The highest bit of an id is that of the word in a slot, too. */
+#define FIRST_ID	BC_LATE(0x7fffffc0U, 1U)
+
+/* Even. That it is another one is all that matters, so that it may begin anew. */
+#define FIRST_SEQ	BC_LATE(-16U, 0U)
+
+DEFINE_PER_CPU_ALIGNED(struct credit_cache, bc_credit_cache) = {
+	.seq = FIRST_SEQ,
+};
 
 /*
  * What becomes of @held after the last uncharge of a killed counter: as far below 0 as
@@ -647,8 +656,8 @@ int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 	counter->batch = batch;
 	if (!batch)
 		return 0;
-	return xa_alloc(&counter_ids, &counter->id, counter, xa_limit_32b,
-			GFP_KERNEL);
+	return xa_alloc(&counter_ids, &counter->id, counter,
+			XA_LIMIT(FIRST_ID, U32_MAX), GFP_KERNEL);
 }
 
 /**

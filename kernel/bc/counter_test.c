@@ -322,6 +322,62 @@ static void bc_counter_test_no_false_refusal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bc_counter_held(two), 0);
 }
 
+/* In a hard interrupt: no section is open. */
+static void late_seq_fn(void *unused)
+{
+	WRITE_ONCE(this_cpu_ptr(&bc_credit_cache)->seq, -4U);
+}
+
+/* CPUs come to the end of the numbers of their sections, while they lose their credit. */
+static void bc_counter_test_seq(struct kunit *test)
+{
+	int a = cpumask_first(cpu_online_mask), b = second_cpu(test);
+	struct bc_counter *counter = new_counter(test, NULL, BATCH);
+	int i;
+
+	bc_counter_set_limit(counter, 2 * BATCH);
+	on_each_cpu(late_seq_fn, NULL, true);
+	for (i = 1; i <= BATCH; i++) {
+		KUNIT_EXPECT_TRUE(test, charge_on(a, counter, 1, BC_LIMIT));
+		KUNIT_EXPECT_TRUE(test, charge_on(b, counter, 1, BC_LIMIT));
+		KUNIT_EXPECT_EQ(test, bc_counter_held(counter), 2 * i);
+	}
+	KUNIT_EXPECT_FALSE(test, charge_on(a, counter, 1, BC_LIMIT));
+	KUNIT_EXPECT_FALSE(test, charge_on(b, counter, 1, BC_LIMIT));
+	/* They did, both. */
+	KUNIT_EXPECT_LT(test, READ_ONCE(per_cpu(bc_credit_cache, a).seq), 10000);
+	KUNIT_EXPECT_LT(test, READ_ONCE(per_cpu(bc_credit_cache, b).seq), 10000);
+	uncharge_on(a, counter, 2 * BATCH);
+	KUNIT_EXPECT_EQ(test, bc_counter_held(counter), 0);
+}
+
+/* Ids on both sides of the highest bit: no credit is taken for another counter's. */
+static void bc_counter_test_ids(struct kunit *test)
+{
+	struct bc_counter *c[128];
+	bool low = false, high = false;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(c); i++) {
+		c[i] = new_counter(test, NULL, BATCH);
+		low |= !(c[i]->id >> 31);
+		high |= c[i]->id >> 31;
+		KUNIT_EXPECT_PTR_EQ(test, bc_counter_find(c[i]->id), c[i]);
+		KUNIT_EXPECT_EQ(test, credit_id(credit_word(c[i], BATCH)), c[i]->id);
+		KUNIT_EXPECT_EQ(test, credit_units(credit_word(c[i], BATCH)), BATCH);
+		KUNIT_EXPECT_TRUE(test, try_charge(c[i], i + 1, BC_LIMIT));
+	}
+	for (i = 0; i < ARRAY_SIZE(c); i++) {
+		KUNIT_EXPECT_EQ(test, bc_counter_held(c[i]), i + 1);
+		bc_counter_uncharge(c[i], i + 1);
+		KUNIT_EXPECT_EQ(test, bc_counter_held(c[i]), 0);
+	}
+	KUNIT_EXPECT_TRUE(test, high);
+	/* With many groups, the lower ones may be taken. */
+	if (!low)
+		kunit_info(test, "no low ids were left");
+}
+
 /* held is what is in use, also while CPUs have credit. */
 static void bc_counter_test_held_is_exact(struct kunit *test)
 {
@@ -928,6 +984,8 @@ static struct kunit_case bc_counter_test_cases[] = {
 	KUNIT_CASE(bc_counter_test_depth),
 	KUNIT_CASE(bc_counter_test_no_false_refusal),
 	KUNIT_CASE(bc_counter_test_held_is_exact),
+	KUNIT_CASE(bc_counter_test_seq),
+	KUNIT_CASE(bc_counter_test_ids),
 	KUNIT_CASE(bc_counter_test_excess),
 	KUNIT_CASE(bc_counter_test_crossing),
 	KUNIT_CASE(bc_counter_test_new_limit),

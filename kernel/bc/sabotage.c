@@ -69,7 +69,7 @@ static int sabotage_show(struct seq_file *m, void *v)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)
-		seq_printf(m, i == bc_sabotage ? "[%s]\n" : "%s\n", names[i]);
+		seq_printf(m, i == READ_ONCE(bc_sabotage) ? "[%s]\n" : "%s\n", names[i]);
 	return 0;
 }
 
