@@ -383,7 +383,7 @@ int bc_mm_can_attach(const struct bc_taskset *tset, enum bc_mm_resource res)
 
 	if (!goes_along(tset))
 		return 0;
-	/* Interrupts are off. */
+	/* Interrupts are off, with siglock; or, with PREEMPT_RT, nobody takes it in one. */
 	spin_lock(&tset->mm->bc.lock);
 	claim(tset->mm);
 	/* Who ends it looks at ->owned after that: see __bc_mm_exit(). */
