@@ -30,6 +30,8 @@ parent		kunit	bc_counter_test_depth
 drain		kunit	bc_counter_test_no_false_refusal
 drain		kunit	bc_counter_test_held_is_exact
 drain		kunit	bc_counter_test_excess
+drain		kunit	bc_counter_test_seq
+uncharge	kunit	bc_counter_test_ids
 drain		kunit	bc_counter_test_storm_batched
 overshoot	kunit	bc_counter_test_storm_batched_greedy
 crossing	kunit	bc_counter_test_crossing
