@@ -221,7 +221,10 @@ static void unprepare(struct move *move)
 /* What user space is this task's own? A kernel thread may have borrowed one. */
 static struct mm_struct *task_mm(struct task_struct *task)
 {
-	return task->flags & PF_KTHREAD ? NULL : READ_ONCE(task->mm);
+	if (bc_task_flags(task) & PF_KTHREAD)
+		return NULL;
+	/* Without task_lock(), exec may be about to change it. See bc_mm_exec(). */
+	return data_race(READ_ONCE(task->mm));
 }
 
 static struct mm_struct *task_mm_grab(struct task_struct *task)
@@ -342,11 +345,11 @@ static int check_move(const struct move *move,
 	 * A kernel thread that is bound to its CPUs would not follow, say, a
 	 * cpuset, and kthreadd would pass its group on to all others.
 	 */
-	if ((task->flags & PF_NO_SETAFFINITY) || task == kthreadd_task)
+	if ((bc_task_flags(task) & PF_NO_SETAFFINITY) || task == kthreadd_task)
 		return -EINVAL;
 #ifdef CONFIG_CGROUPS
-	/* It is about to be bound. */
-	if (task->no_cgroup_migration)
+	/* It is about to be bound. The other bits of the word are the task's, too. */
+	if (data_race(!!task->no_cgroup_migration))
 		return -EINVAL;
 #endif
 
@@ -374,7 +377,7 @@ static bool is_alive(const struct bc_taskset *tset)
 {
 	if (tset->process)
 		return atomic_read(&tset->task->signal->live);
-	return !(tset->task->flags & PF_EXITING);
+	return !(bc_task_flags(tset->task) & PF_EXITING);
 }
 
 /*

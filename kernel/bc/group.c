@@ -333,6 +333,14 @@ static void group_offline_work(struct work_struct *work)
 	bc_group_put(group);
 }
 
+static void set_nr_groups(struct bc_hierarchy *h, unsigned int nr)
+{
+	lockdep_assert_held(&bc_mutex);
+
+	/* /proc/beancounters shows it, and does not wait for us. */
+	WRITE_ONCE(h->nr_groups, nr);
+}
+
 /**
  * bc_groups_changed - the groups of a hierarchy are others now
  * @h: the hierarchy
@@ -409,7 +417,7 @@ struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
 			break;
 		group->id = atomic64_inc_return(&last_id);
 		refcount_inc(&parent->refs);
-		h->nr_groups++;
+		set_nr_groups(h, h->nr_groups + 1);
 		bc_groups_changed(h);
 		/* In the order of their ids: see bc_group_resume(). */
 		list_add_tail(&group->sibling, &parent->children);
@@ -431,7 +439,7 @@ static void kill_group(struct bc_group *group)
 	lockdep_assert_held(&bc_mutex);
 
 	list_del(&group->sibling);
-	group->hierarchy->nr_groups--;
+	set_nr_groups(group->hierarchy, group->hierarchy->nr_groups - 1);
 	bc_groups_changed(group->hierarchy);
 	bc_event_remove(group);
 	/* Who charges for an address space that is left looks at it, under RCU. */

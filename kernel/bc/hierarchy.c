@@ -21,6 +21,7 @@
 #include <linux/workqueue.h>
 
 #include "core.h"
+#include "late.h"
 #include "event.h"
 
 struct bc_hierarchy bc_default_hierarchy;
@@ -47,7 +48,7 @@ static void init_hierarchy(struct bc_hierarchy *h, unsigned int id)
 	bc_group_init(&h->root, NULL, h);
 	h->id = id;
 	h->nr_groups = 1;
-	h->seq = 1;
+	h->seq = BC_LATE(-4U, 1U);
 	bc_hierarchies[id] = h;
 }
 

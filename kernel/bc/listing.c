@@ -29,10 +29,11 @@ static bool is_member(struct bc_group *group, struct task_struct *task,
 	struct task_struct *t;
 
 	if (threads)
-		return bc_task_group(task, h) == group && !(task->flags & PF_EXITING);
+		return bc_task_group(task, h) == group &&
+		       !(bc_task_flags(task) & PF_EXITING);
 
 	for_each_thread(task, t) {
-		if (bc_task_group(t, h) == group && !(t->flags & PF_EXITING))
+		if (bc_task_group(t, h) == group && !(bc_task_flags(t) & PF_EXITING))
 			return true;
 	}
 	return false;
@@ -67,7 +68,8 @@ static pid_t scan_pids(struct bc_group *group, pid_t nr, struct pid_namespace *n
 		/* An id that has just been given away has no pid yet. */
 		task = pid ? pid_task(pid, type) : NULL;
 		if (task && !threads)
-			scanned += get_nr_threads(task);
+			/* More or less: it is for who waits for the CPU. */
+			scanned += data_race(get_nr_threads(task));
 		if (task && is_member(group, task, threads))
 			list->nr[list->n++] = iter.index;
 	}
@@ -132,14 +134,15 @@ static struct task_struct *iter_thread(const struct bc_task_iter *iter,
 	/*
 	 * When it is not in the list any more, nobody knows what came after it.
 	 * Starting again ends, as it takes a thread's death each time, and those that
-	 * are born meanwhile do not count.
+	 * are born meanwhile do not count. Who dies now can still be gone on from, by RCU.
 	 */
-	if (prev && pid_alive(prev))
+	if (prev && data_race(pid_alive(prev)))
 		task = __next_thread(prev);
 	else
 		task = list_first_or_null_rcu(&process->signal->thread_head,
 					      struct task_struct, thread_node);
-	while (task && task->start_time >= iter->before)
+	/* By exec, a thread gets the leader's time, which is earlier: it may be met twice. */
+	while (task && data_race(READ_ONCE(task->start_time)) >= iter->before)
 		task = __next_thread(task);
 	return task;
 }

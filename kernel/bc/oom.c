@@ -40,6 +40,12 @@ struct phys_oom {
 	bool			pending;
 };
 
+static bool is_victim(struct task_struct *p)
+{
+	/* Set once, for good, and by others too: by exit, and by who runs out of memory. */
+	return data_race(tsk_is_oom_victim(p));
+}
+
 /* Whom a process is charged to, in an RCU read-side section; NULL: nobody, or nothing any more. */
 static struct bc_css *process_css(struct task_struct *p)
 {
@@ -47,7 +53,7 @@ static struct bc_css *process_css(struct task_struct *p)
 	struct task_struct *t;
 
 	/* A victim may have given up its address space, but not all of its memory. */
-	if (tsk_is_oom_victim(p))
+	if (is_victim(p))
 		return READ_ONCE(p->signal->oom_mm->bc.charge[BC_MM_ANON].css);
 	t = find_lock_task_mm(p);
 	if (t) {
@@ -72,9 +78,10 @@ static bool consider(struct phys_oom *oom, struct task_struct *p)
 {
 	long points;
 
-	if (is_global_init(p) || (p->flags & PF_KTHREAD) || !process_is_below(p, oom->top))
+	if (is_global_init(p) || (bc_task_flags(p) & PF_KTHREAD) ||
+	    !process_is_below(p, oom->top))
 		return true;
-	if (tsk_is_oom_victim(p)) {
+	if (is_victim(p)) {
 		/*
 		 * exit_mmap() gives up its claim before it has freed all, but is about to.
 		 * Without the claim, and with users, nothing more is to be had from it.
@@ -132,7 +139,14 @@ static struct phys_css *kill_together(struct phys_css *p, struct phys_css *top)
 
 static bool is_dying(const struct task_struct *p)
 {
-	return READ_ONCE(p->signal->flags) & SIGNAL_GROUP_EXIT;
+	/* Without siglock: who is killed in this moment is killed twice. */
+	return data_race(READ_ONCE(p->signal->flags)) & SIGNAL_GROUP_EXIT;
+}
+
+static bool is_protected(const struct task_struct *p)
+{
+	/* Without a lock: who writes that now comes too late. */
+	return data_race(READ_ONCE(p->signal->oom_score_adj)) == OOM_SCORE_ADJ_MIN;
 }
 
 static const char kill_message[] = "Beancounter out of memory";
@@ -144,8 +158,8 @@ static void kill_all(struct phys_css *top)
 	struct bc_css *css;
 
 	for_each_process(p) {
-		if (is_global_init(p) || (p->flags & PF_KTHREAD) || tsk_is_oom_victim(p) ||
-		    READ_ONCE(p->signal->oom_score_adj) == OOM_SCORE_ADJ_MIN || is_dying(p))
+		if (is_global_init(p) || (bc_task_flags(p) & PF_KTHREAD) ||
+		    is_victim(p) || is_protected(p) || is_dying(p))
 			continue;
 		css = process_css(p);
 		if (!css || !phys_is_below(&to_bc_resource(css)->counter, &top->res.counter))

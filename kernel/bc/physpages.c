@@ -134,9 +134,11 @@ static void settle_later(void)
 /* Is it a fault that can be tried again? */
 static bool may_refuse(const struct mm_struct *mm)
 {
-	return current->bc_user_fault && current->mm == mm && !current->bc_anon_forced &&
-	       !(current->flags & (PF_MEMALLOC | PF_EXITING)) &&
-	       !tsk_is_oom_victim(current) && !fatal_signal_pending(current);
+	if (!current->bc_user_fault || current->mm != mm || current->bc_anon_forced ||
+	    (current->flags & (PF_MEMALLOC | PF_EXITING)) || fatal_signal_pending(current))
+		return false;
+	/* Who becomes one in this moment settles on its way to user mode, or ends there. */
+	return !data_race(tsk_is_oom_victim(current));
 }
 
 /* There is no credit above a barrier, so this is looked at with each page there. */

@@ -130,7 +130,8 @@ static bool is_ours(const struct phys_scan *s, const struct folio *folio)
 /* Can it be freed at all? Without room in swap, only what is in there, or is not needed. */
 static bool can_go(const struct folio *folio)
 {
-	return folio_test_anon(folio) && !folio_test_writeback(folio) &&
+	/* It may be about to be mapped for the first time. */
+	return data_race(folio_test_anon(folio)) && !folio_test_writeback(folio) &&
 	       (get_nr_swap_pages() > 0 || folio_test_swapcache(folio) ||
 		!folio_test_swapbacked(folio));
 }
@@ -262,8 +263,9 @@ static int scan_test(unsigned long start, unsigned long end, struct mm_walk *wal
 {
 	struct vm_area_struct *vma = walk->vma;
 
-	/* 1: leave it out. */
-	return !vma->anon_vma || (vma->vm_flags & (VM_LOCKED | VM_HUGETLB | VM_SPECIAL));
+	/* 1: leave it out. Who touches it for the first time has mmap_lock for reading, too. */
+	return !data_race(READ_ONCE(vma->anon_vma)) ||
+	       (vma->vm_flags & (VM_LOCKED | VM_HUGETLB | VM_SPECIAL));
 }
 
 static const struct mm_walk_ops scan_ops = {
@@ -279,7 +281,9 @@ static const struct mm_walk_ops scan_ops = {
  */
 static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
 {
-	unsigned long start = READ_ONCE(mm->bc.cursor), end = mm->task_size;
+	unsigned long start = READ_ONCE(mm->bc.cursor);
+	/* Exec sets it once more, see pss.c. */
+	unsigned long end = data_race(READ_ONCE(mm->task_size));
 	bool through;
 
 	if (!mmap_read_trylock(mm))
