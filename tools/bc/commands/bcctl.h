@@ -68,15 +68,12 @@ unsigned long count_arg(const char *option, const char *arg);
 /* Ends the program if there are no beancounters. */
 struct bc *open_bc(void);
 
-/* NAME=VALUE from the command line; usage() if there is none. */
-struct settings {
-	struct bc_setting *list;
-	size_t n;
-};
-
-int parse_settings(char **argv, int n, struct settings *s);
-void add_setting(struct settings *s, const char *name, const char *value);
-void free_settings(struct settings *s);
+/* RESOURCE=VALUE from the command line; usage() if there is none. */
+int parse_settings(char **argv, int n, struct bc_settings *s);
+/* Ends the program if there is no memory. */
+void add_setting(struct bc_settings *s, const char *name, const char *value);
+/* Where the administrator's profiles are. */
+const char *profile_dir(void);
 
 /*
  * Call @fn for these groups, or for all groups of all hierarchies. With @below, also for

@@ -284,7 +284,7 @@ static int run_here(struct bc_group *group, int made, char **argv)
 	return status;
 }
 
-static int run(const char *name, bool creates, bool deletes, const struct settings *s,
+static int run(const char *name, bool creates, bool deletes, const struct bc_settings *s,
 	       char **argv)
 {
 	struct bc *bc = open_bc();
@@ -325,7 +325,7 @@ static int cmd_exec(int argc, char **argv)
 		{ }
 	};
 	bool creates = false, deletes = false;
-	struct settings s;
+	struct bc_settings s;
 	int c, first, i, status;
 
 	while ((c = next_option(argc, argv, "cd", longs)) != -1) {
@@ -348,7 +348,7 @@ static int cmd_exec(int argc, char **argv)
 	if (status)
 		return status;
 	status = run(argv[i - 1], creates, deletes, &s, argv + i + 1);
-	free_settings(&s);
+	bc_settings_free(&s);
 	return status;
 }
 

@@ -27,7 +27,7 @@ static int cmd_create(int argc, char **argv)
 	};
 	struct bc_group *group;
 	bool parents = false;
-	struct settings s;
+	struct bc_settings s;
 	struct bc *bc;
 	int c, made, status;
 
@@ -50,7 +50,7 @@ static int cmd_create(int argc, char **argv)
 		}
 		bc_group_close(group);
 	}
-	free_settings(&s);
+	bc_settings_free(&s);
 	bc_close(bc);
 	return status;
 }

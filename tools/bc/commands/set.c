@@ -9,7 +9,7 @@ static int cmd_set(int argc, char **argv)
 		{ }
 	};
 	struct bc_group *group;
-	struct settings s;
+	struct bc_settings s;
 	struct bc *bc;
 	int status;
 
@@ -28,7 +28,7 @@ static int cmd_set(int argc, char **argv)
 			status = fail_bc(bc, NULL);
 		bc_group_close(group);
 	}
-	free_settings(&s);
+	bc_settings_free(&s);
 	bc_close(bc);
 	return status;
 }

@@ -10,7 +10,6 @@
 
 #include "bcctl.h"
 #include "conf.h"
-#include "profile.h"
 
 /*
  * Settings that are no amounts. Written when they differ from what a new group has, which
@@ -54,7 +53,7 @@ static void put_setting(const char *file, const char *value)
 	if (slash)
 		*slash = '.';
 	printf("\t%s = ", name);
-	conf_put_word(stdout, value);
+	bc_conf_put_word(stdout, value);
 	putchar('\n');
 	free(name);
 }
@@ -70,7 +69,7 @@ static void put_root(struct bc_group *group)
 		if (text && text[0] && strcmp(text, "0")) {
 			if (!any) {
 				fputs("\ngroup ", stdout);
-				conf_put_word(stdout, bc_group_name(group));
+				bc_conf_put_word(stdout, bc_group_name(group));
 				putchar('\n');
 			}
 			any = true;
@@ -151,7 +150,7 @@ static int put_group(struct bc_group *group, int depth, void *arg)
 		return 0;
 	}
 	fputs("\ngroup ", stdout);
-	conf_put_word(stdout, bc_group_name(group));
+	bc_conf_put_word(stdout, bc_group_name(group));
 	putchar('\n');
 	c = bc_controllers(bc, &n);
 	for (i = 0; i < n; i++) {
@@ -194,7 +193,7 @@ static int put_hierarchies(struct bc *bc)
 			return fail_bc(bc, NULL);
 		}
 		fputs("\nhierarchy ", stdout);
-		conf_put_word(stdout, h[i].name);
+		bc_conf_put_word(stdout, h[i].name);
 		printf(" = %s\n", text);
 		free(text);
 		bc_group_close(root);
@@ -350,7 +349,7 @@ struct plan {
 	const struct conf_group *conf;
 	char *path;
 	const struct bc_hierarchy *h;
-	struct settings want;
+	struct bc_settings want;
 	const char *owner;
 	bool all;
 	unsigned int owner_line;
@@ -416,39 +415,28 @@ static void want_the_rest(struct restoring *r, struct plan *p)
 	}
 }
 
-static bool has_setting(const struct settings *s, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < s->n; i++) {
-		if (!strcmp(s->list[i].name, name))
-			return true;
-	}
-	return false;
-}
-
 /* What a profile names goes where the group does not say otherwise, if it is there. */
 static int want_profile(struct restoring *r, struct plan *p, const struct conf_line *line)
 {
-	struct conf conf;
+	struct bc_settings profile;
 	char *wrong;
 	size_t i;
 
-	wrong = profile_lines(line->value, &conf);
-	if (wrong) {
+	if (bc_profile_settings(profile_dir(), line->value, &profile, &wrong)) {
+		if (!wrong)
+			out_of_memory();
 		fail_line(r, line->line, wrong);
 		free(wrong);
-		conf_free(&conf);
 		return STATUS_FAILED;
 	}
-	for (i = 0; i < conf.groups[0].n; i++) {
-		const struct conf_line *l = &conf.groups[0].lines[i];
-		const struct bc_controller *c = bc_find_controller(r->bc, l->name);
+	for (i = 0; i < profile.n; i++) {
+		const struct bc_setting *s = &profile.list[i];
+		const struct bc_controller *c = bc_find_controller(r->bc, s->name);
 
-		if (c && c->hierarchy == p->h && !has_setting(&p->want, l->name))
-			add_setting(&p->want, l->name, l->value);
+		if (c && c->hierarchy == p->h && !bc_settings_have(&p->want, s->name))
+			add_setting(&p->want, s->name, s->value);
 	}
-	conf_free(&conf);
+	bc_settings_free(&profile);
 	return STATUS_OK;
 }
 
@@ -490,7 +478,7 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 			p->owner_line = l->line;
 		} else if (!strcmp(l->name, "profile")) {
 			profile = l;
-		} else if (has_setting(&p->want, l->name)) {
+		} else if (bc_settings_have(&p->want, l->name)) {
 			return fail("%s:%u: %s is there twice in %s", r->file, l->line, l->name,
 				    g->name);
 		} else {
@@ -630,7 +618,7 @@ static bool same_value(struct restoring *r, const char *name, const char *a, con
 
 /* Which settings are not as they should be, and what they are; those of @changed. */
 static void find_changes(struct restoring *r, struct plan *p, struct bc_group *group,
-			 struct settings *changed, struct settings *was)
+			 struct bc_settings *changed, struct bc_settings *was)
 {
 	size_t i;
 
@@ -676,7 +664,7 @@ static void find_changes(struct restoring *r, struct plan *p, struct bc_group *g
 
 static int check_plan(struct restoring *r, struct plan *p)
 {
-	struct settings changed = { }, was = { };
+	struct bc_settings changed = { }, was = { };
 	struct bc_group *group;
 	int err, status = STATUS_OK;
 
@@ -688,8 +676,8 @@ static int check_plan(struct restoring *r, struct plan *p)
 	find_changes(r, p, group, &changed, &was);
 	if (bc_check(group, changed.list, changed.n))
 		status = fail_line(r, p->conf->line, bc_error(r->bc));
-	free_settings(&changed);
-	free_settings(&was);
+	bc_settings_free(&changed);
+	bc_settings_free(&was);
 	bc_group_close(group);
 	return status;
 }
@@ -794,7 +782,7 @@ static int give_away(struct restoring *r, struct plan *p, struct bc_group *group
  */
 static int restore_group(struct restoring *r, struct plan *p, bool again)
 {
-	struct settings changed = { }, was = { };
+	struct bc_settings changed = { }, was = { };
 	struct bc_group *group = NULL;
 	int err, status = STATUS_OK;
 	size_t i;
@@ -823,8 +811,8 @@ static int restore_group(struct restoring *r, struct plan *p, bool again)
 	p->done = true;
 	status = give_away(r, p, group);
 out:
-	free_settings(&changed);
-	free_settings(&was);
+	bc_settings_free(&changed);
+	bc_settings_free(&was);
 	bc_group_close(group);
 	return status;
 }
@@ -871,7 +859,7 @@ static int restore_groups(struct restoring *r, struct conf *conf)
 	}
 	for (i = 0; i < nr; i++) {
 		free(plans[i].path);
-		free_settings(&plans[i].want);
+		bc_settings_free(&plans[i].want);
 	}
 	free(plans);
 	return status;
@@ -904,7 +892,7 @@ static int cmd_restore(int argc, char **argv)
 		{ }
 	};
 	struct restoring r = { };
-	int c, status = STATUS_OK;
+	int c, err, status = STATUS_OK;
 	char *text, *wrong;
 	struct conf conf;
 	size_t len, i;
@@ -924,12 +912,14 @@ static int cmd_restore(int argc, char **argv)
 		fclose(f);
 	if (!text)
 		return status;
-	wrong = conf_parse(text, len, false, &conf);
+	err = bc_conf_parse(text, len, false, &conf, &wrong);
 	free(text);
-	if (wrong) {
+	if (err == -ENOMEM)
+		out_of_memory();
+	if (err) {
 		status = fail("%s:%s; nothing was changed", r.file, wrong);
 		free(wrong);
-		conf_free(&conf);
+		bc_conf_free(&conf);
 		return status;
 	}
 	r.bc = open_bc();
@@ -941,7 +931,7 @@ static int cmd_restore(int argc, char **argv)
 		puts("all is so already");
 	else if (status && r.changes && !r.dry)
 		note("what was said is done; run it again when the rest is mended");
-	conf_free(&conf);
+	bc_conf_free(&conf);
 	bc_close(r.bc);
 	return status;
 }

@@ -151,46 +151,32 @@ struct bc *open_bc(void)
 	return bc;
 }
 
-void add_setting(struct settings *s, const char *name, const char *value)
+const char *profile_dir(void)
 {
-	s->list = reallocarray(s->list, s->n + 1, sizeof(*s->list));
-	if (!s->list)
-		out_of_memory();
-	s->list[s->n].name = format("%s", name);
-	s->list[s->n++].value = format("%s", value);
+	return secure_getenv("BC_PROFILES") ?: BC_PROFILE_DIR;
 }
 
-int parse_settings(char **argv, int n, struct settings *s)
+void add_setting(struct bc_settings *s, const char *name, const char *value)
 {
-	int i;
+	if (bc_settings_add(s, name, value))
+		out_of_memory();
+}
+
+int parse_settings(char **argv, int n, struct bc_settings *s)
+{
+	int i, err;
 
 	memset(s, 0, sizeof(*s));
 	for (i = 0; i < n; i++) {
-		char *value = strchr(argv[i], '=');
-		char *name;
-
-		if (!value || value == argv[i]) {
-			free_settings(s);
+		err = bc_settings_parse(s, argv[i]);
+		if (err == -ENOMEM)
+			out_of_memory();
+		if (err) {
+			bc_settings_free(s);
 			return usage("'%s' is no RESOURCE=VALUE", argv[i]);
 		}
-		name = strndup(argv[i], value - argv[i]);
-		if (!name)
-			out_of_memory();
-		add_setting(s, name, value + 1);
-		free(name);
 	}
 	return STATUS_OK;
-}
-
-void free_settings(struct settings *s)
-{
-	while (s->n--) {
-		free((char *)s->list[s->n].name);
-		free((char *)s->list[s->n].value);
-	}
-	free(s->list);
-	s->list = NULL;
-	s->n = 0;
 }
 
 static int each_below(struct bc *bc, struct bc_group *group, bool below,

@@ -3,13 +3,13 @@
  * libFuzzer: what restore reads. Besides not crashing, a word that was read is written so
  * that it is read again as the same.
  */
-#include "../commands/bcctl.h"
-#include "../commands/conf.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "../libbc/conf.h"
+#include "../libbc/libbc.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static const struct command fuzz_command = { .name = "fuzz" };
-const struct command *command = &fuzz_command;
 
 static void check_word(const char *word)
 {
@@ -20,13 +20,13 @@ static void check_word(const char *word)
 
 	f = open_memstream(&text, &len);
 	fputs("group ", f);
-	conf_put_word(f, word);
+	bc_conf_put_word(f, word);
 	fputc('\n', f);
 	fclose(f);
-	wrong = conf_parse(text, len, false, &conf);
-	if (wrong || conf.nr_groups != 1 || strcmp(conf.groups[0].name, word))
+	if (bc_conf_parse(text, len, false, &conf, &wrong) || conf.nr_groups != 1 ||
+	    strcmp(conf.groups[0].name, word))
 		abort();
-	conf_free(&conf);
+	bc_conf_free(&conf);
 	free(text);
 }
 
@@ -38,8 +38,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	int bare;
 
 	for (bare = 0; bare < 2; bare++) {
-		char *wrong = conf_parse((const char *)data, size, bare, &conf);
+		char *wrong;
 
+		/* Who fails says why. */
+		if (!bc_conf_parse((const char *)data, size, bare, &conf, &wrong) != !wrong)
+			abort();
 		for (i = 0; i < conf.nr_groups; i++) {
 			check_word(conf.groups[i].name);
 			for (k = 0; k < conf.groups[i].n; k++) {
@@ -51,7 +54,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			}
 		}
 		free(wrong);
-		conf_free(&conf);
+		bc_conf_free(&conf);
 	}
 	return 0;
 }

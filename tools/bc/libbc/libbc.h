@@ -113,6 +113,18 @@ struct bc_setting {
 };
 
 /**
+ * struct bc_settings - a list of them that grows
+ * @list: their strings belong to the list
+ * @n: how many
+ *
+ * All zero is an empty one.
+ */
+struct bc_settings {
+	struct bc_setting *list;
+	size_t n;
+};
+
+/**
  * struct bc_options - where to look, for tests and containers
  * @configfs: instead of /sys/kernel/config; NULL for that
  * @proc: instead of /proc; NULL for that
@@ -252,6 +264,52 @@ void bc_forget(struct bc *bc);
 int bc_set(struct bc_group *group, const struct bc_setting *settings, size_t n);
 /* The checks of that alone. */
 int bc_check(struct bc_group *group, const struct bc_setting *settings, size_t n);
+
+/* Lists of settings. 0 or -ENOMEM; none of these leaves a line for bc_error(). */
+int bc_settings_add(struct bc_settings *s, const char *name, const char *value);
+/* "NAME=VALUE" as on bcctl's command line; -EINVAL if it is none. */
+int bc_settings_parse(struct bc_settings *s, const char *text);
+bool bc_settings_have(const struct bc_settings *s, const char *name);
+void bc_settings_free(struct bc_settings *s);
+
+/* Profiles ------------------------------------------------------------------------ */
+
+#define BC_PROFILE_DIR "/etc/bc/profiles"
+
+/**
+ * struct bc_profile - limits under a name that are built in
+ * @name: "small"
+ * @summary: what it is for, one line
+ * @text: lines "NAME = VALUE", as in bc.conf(5), with comments
+ */
+struct bc_profile {
+	const char *name, *summary, *text;
+};
+
+const struct bc_profile *bc_profiles(size_t *n);
+const struct bc_profile *bc_find_profile(const char *name);
+/* Whether a file in the directory of profiles would be one. */
+bool bc_is_profile_name(const char *name);
+/*
+ * The text of a profile, from a file in @dir (NULL for BC_PROFILE_DIR), or built in. *@from
+ * is where from; to be freed, as is *@text. -ENOENT, with *@from being the file that would be
+ * one; -ENOMEM.
+ */
+int bc_profile_text(const char *dir, const char *name, char **text, char **from);
+/*
+ * The settings of a profile, as they are there. -ENOENT, -EINVAL: *@wrong tells in a line, to
+ * be freed; -ENOMEM: it is NULL.
+ */
+int bc_profile_settings(const char *dir, const char *name, struct bc_settings *s,
+			char **wrong);
+/*
+ * Add to a list those settings of a profile of which it has none by that name. What this
+ * kernel, or hierarchy @h, has not got is left out; for each, @left_out is called, if it is
+ * not NULL. -errno, with a line for bc_error().
+ */
+int bc_add_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
+		   const char *name, struct bc_settings *s,
+		   void (*left_out)(const char *name, const char *why, void *arg), void *arg);
 
 /* Tasks --------------------------------------------------------------------------- */
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bc.conf(5): reading and writing. Knows words and lines, and nothing of what they mean. */
 #include <ctype.h>
-#include <stdbool.h>
-#include <string.h>
 
-#include "bcctl.h"
 #include "conf.h"
+#include "internal.h"
+
+static const char no_memory[] = "out of memory";
 
 /* What can be written without quotes. */
 static bool is_plain(unsigned char c)
@@ -13,7 +13,7 @@ static bool is_plain(unsigned char c)
 	return c > ' ' && c != '"' && c != '#' && c != '=' && c != '\\' && c != 0x7f;
 }
 
-void conf_put_word(FILE *f, const char *word)
+void bc_conf_put_word(FILE *f, const char *word)
 {
 	const unsigned char *s = (const unsigned char *)word;
 	bool plain = *s;
@@ -35,22 +35,6 @@ void conf_put_word(FILE *f, const char *word)
 	}
 	fputc('"', f);
 }
-
-#define MAX_WORDS 64
-
-/**
- * struct words - a line, taken apart
- * @word: with quotes and escapes gone, or "="
- * @quoted: was in quotes, so that "=" is no sign
- * @n: how many
- * @buf: where they are
- */
-struct words {
-	char *word[MAX_WORDS];
-	bool quoted[MAX_WORDS];
-	size_t n;
-	char *buf;
-};
 
 static bool is_octal(char c)
 {
@@ -88,16 +72,19 @@ static const char *take_quoted(const char **p, const char *end, char **to)
 	return NULL;
 }
 
-/* Take @len bytes apart. NULL, or what is wrong. */
-static const char *split(const char *s, size_t len, struct words *w)
+const char *bc_conf_split(const char *s, size_t len, struct conf_words *w)
 {
 	const char *end = s + len, *wrong;
 	char *to;
 
 	memset(w, 0, sizeof(*w));
 	/* With a NUL behind each word, there can be no more. */
-	to = alloc(2 * len + 2, 1);
+	to = calloc(2 * len + 2, 1);
 	w->buf = to;
+	if (!to)
+		return no_memory;
+	if (memchr(s, '\0', len))
+		return "there is a NUL byte in this line";
 	while (s < end) {
 		if (isblank((unsigned char)*s) || *s == '\r') {
 			s++;
@@ -105,7 +92,7 @@ static const char *split(const char *s, size_t len, struct words *w)
 		}
 		if (*s == '#')
 			break;
-		if (w->n == MAX_WORDS)
+		if (w->n == CONF_MAX_WORDS)
 			return "there are too many words in this line";
 		w->word[w->n] = to;
 		if (*s == '=') {
@@ -130,105 +117,124 @@ static const char *split(const char *s, size_t len, struct words *w)
 	return NULL;
 }
 
-static bool is_sign(const struct words *w, size_t i)
+bool bc_conf_no_memory(const char *wrong)
+{
+	return wrong == no_memory;
+}
+
+bool bc_conf_is_sign(const struct conf_words *w, size_t i)
 {
 	return i < w->n && !w->quoted[i] && !strcmp(w->word[i], "=");
 }
 
-/* The words from the ith on, with blanks between them. */
-static char *join(const struct words *w, size_t i)
+/* The words from the ith on, with blanks between them. NULL for lack of memory. */
+static char *join(const struct conf_words *w, size_t i)
 {
-	char *all = format("%s", i < w->n ? w->word[i] : "");
+	size_t len = 1, k;
+	char *all, *to;
 
-	for (i++; i < w->n; i++) {
-		char *more = format("%s %s", all, w->word[i]);
-
-		free(all);
-		all = more;
+	for (k = i; k < w->n; k++)
+		len += strlen(w->word[k]) + 1;
+	all = malloc(len);
+	if (!all)
+		return NULL;
+	to = all;
+	for (k = i; k < w->n; k++) {
+		if (k > i)
+			*to++ = ' ';
+		to = stpcpy(to, w->word[k]);
 	}
+	*to = '\0';
 	return all;
 }
 
-static void add_line(struct conf_line **lines, size_t *n, const char *name, char *value,
-		     unsigned int line)
+/* NULL, or what is wrong. @value is the list's from now on; NULL if there was no memory. */
+static const char *add_line(struct conf_line **lines, size_t *n, const char *name, char *value,
+			    unsigned int line)
 {
-	struct conf_line *l;
+	struct conf_line *more = reallocarray(*lines, *n + 1, sizeof(**lines));
+	char *copy = strdup(name);
 
-	*lines = reallocarray(*lines, *n + 1, sizeof(**lines));
-	if (!*lines)
-		out_of_memory();
-	l = &(*lines)[(*n)++];
-	l->name = format("%s", name);
-	l->value = value;
-	l->line = line;
+	if (more)
+		*lines = more;
+	if (!more || !copy || !value) {
+		free(copy);
+		free(value);
+		return no_memory;
+	}
+	more[(*n)++] = (struct conf_line) { .name = copy, .value = value, .line = line };
+	return NULL;
 }
 
-static struct conf_group *add_group(struct conf *conf, const char *name, unsigned int line)
+static const char *add_group(struct conf *conf, const char *name, unsigned int line)
 {
-	struct conf_group *g;
+	struct conf_group *more;
+	char *copy = strdup(name);
 
-	conf->groups = reallocarray(conf->groups, conf->nr_groups + 1, sizeof(*g));
-	if (!conf->groups)
-		out_of_memory();
-	g = &conf->groups[conf->nr_groups++];
-	memset(g, 0, sizeof(*g));
-	g->name = format("%s", name);
-	g->line = line;
-	return g;
+	more = reallocarray(conf->groups, conf->nr_groups + 1, sizeof(*more));
+	if (more)
+		conf->groups = more;
+	if (!more || !copy) {
+		free(copy);
+		return no_memory;
+	}
+	more[conf->nr_groups++] = (struct conf_group) { .name = copy, .line = line };
+	return NULL;
 }
 
-static const char *add_words(struct conf *conf, const struct words *w, bool bare,
+static const char *add_words(struct conf *conf, const struct conf_words *w, bool bare,
 			     unsigned int line)
 {
 	struct conf_group *g;
 
-	if (!bare && !w->quoted[0] && !strcmp(w->word[0], "group") && !is_sign(w, 1)) {
+	if (!bare && !w->quoted[0] && !strcmp(w->word[0], "group") && !bc_conf_is_sign(w, 1)) {
 		if (w->n != 2)
 			return "one name comes behind 'group', in quotes if it has blanks";
-		add_group(conf, w->word[1], line);
-		return NULL;
+		return add_group(conf, w->word[1], line);
 	}
-	if (!bare && !w->quoted[0] && !strcmp(w->word[0], "hierarchy") && !is_sign(w, 1)) {
-		if (w->n != 2 && !is_sign(w, 2))
+	if (!bare && !w->quoted[0] && !strcmp(w->word[0], "hierarchy") && !bc_conf_is_sign(w, 1)) {
+		if (w->n != 2 && !bc_conf_is_sign(w, 2))
 			return "it has to be 'hierarchy NAME = CONTROLLER...'";
-		add_line(&conf->hierarchies, &conf->nr_hierarchies, w->word[1], join(w, 3),
-			 line);
-		return NULL;
+		return add_line(&conf->hierarchies, &conf->nr_hierarchies, w->word[1],
+				join(w, 3), line);
 	}
-	if (is_sign(w, 0) || !is_sign(w, 1))
+	if (bc_conf_is_sign(w, 0) || !bc_conf_is_sign(w, 1))
 		return bare ? "it has to be 'NAME = VALUE'" :
 			"it has to be 'group NAME', 'hierarchy NAME = ...' or 'NAME = VALUE'";
 	if (!conf->nr_groups)
 		return "this belongs to a group: a line 'group NAME' comes first";
 	g = &conf->groups[conf->nr_groups - 1];
-	add_line(&g->lines, &g->n, w->word[0], join(w, 2), line);
-	return NULL;
+	return add_line(&g->lines, &g->n, w->word[0], join(w, 2), line);
 }
 
-char *conf_parse(const char *text, size_t len, bool bare, struct conf *conf)
+int bc_conf_parse(const char *text, size_t len, bool bare, struct conf *conf, char **wrong)
 {
-	const char *end = text + len, *wrong = NULL;
+	const char *end = text + len, *why = NULL;
 	unsigned int line = 0;
-	struct words w;
+	struct conf_words w;
 
+	*wrong = NULL;
 	memset(conf, 0, sizeof(*conf));
 	if (bare)
-		add_group(conf, "", 0);
-	while (text < end && !wrong) {
+		why = add_group(conf, "", 0);
+	while (text < end && !why) {
 		const char *eol = memchr(text, '\n', end - text) ?: end;
 
 		line++;
-		if (memchr(text, '\0', eol - text)) {
-			wrong = "there is a NUL byte in this line";
-			break;
-		}
-		wrong = split(text, eol - text, &w);
-		if (!wrong && w.n)
-			wrong = add_words(conf, &w, bare, line);
+		why = bc_conf_split(text, eol - text, &w);
+		if (!why && w.n)
+			why = add_words(conf, &w, bare, line);
 		free(w.buf);
 		text = eol + 1;
 	}
-	return wrong ? format("%u: %s", line, wrong) : NULL;
+	if (!why)
+		return 0;
+	if (bc_conf_no_memory(why))
+		return -ENOMEM;
+	if (asprintf(wrong, "%u: %s", line, why) >= 0)
+		return -EINVAL;
+	*wrong = NULL;
+	return -ENOMEM;
 }
 
 static void free_lines(struct conf_line *lines, size_t n)
@@ -239,7 +245,7 @@ static void free_lines(struct conf_line *lines, size_t n)
 	}
 }
 
-void conf_free(struct conf *conf)
+void bc_conf_free(struct conf *conf)
 {
 	free_lines(conf->hierarchies, conf->nr_hierarchies);
 	free(conf->hierarchies);
