@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bc.conf(5): reading and writing. Knows words and lines, and nothing of what they mean. */
 #include <ctype.h>
+#include <fcntl.h>
 
 #include "conf.h"
 #include "internal.h"
@@ -34,6 +35,11 @@ void bc_conf_put_word(FILE *f, const char *word)
 			fputc(*s, f);
 	}
 	fputc('"', f);
+}
+
+const char *bc_conf_out_of_memory(void)
+{
+	return no_memory;
 }
 
 static bool is_octal(char c)
@@ -235,6 +241,36 @@ int bc_conf_parse(const char *text, size_t len, bool bare, struct conf *conf, ch
 		return -EINVAL;
 	*wrong = NULL;
 	return -ENOMEM;
+}
+
+int bc_conf_lines(const char *text, size_t len,
+		  const char *(*fn)(const struct conf_words *w, unsigned int line, void *arg),
+		  void (*wrong)(unsigned int line, const char *why, void *arg), void *arg)
+{
+	const char *end = text + len, *why;
+	unsigned int line = 0;
+	struct conf_words w;
+
+	for (; text < end; text++) {
+		const char *eol = memchr(text, '\n', end - text) ?: end;
+
+		line++;
+		why = bc_conf_split(text, eol - text, &w);
+		if (!why && w.n)
+			why = fn(&w, line, arg);
+		free(w.buf);
+		if (bc_conf_no_memory(why))
+			return -ENOMEM;
+		if (why)
+			wrong(line, why, arg);
+		text = eol;
+	}
+	return 0;
+}
+
+int bc_conf_read(const char *file, char **text)
+{
+	return bc_read_at(AT_FDCWD, file, text);
 }
 
 static void free_lines(struct conf_line *lines, size_t n)

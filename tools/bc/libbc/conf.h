@@ -61,7 +61,21 @@ struct conf_words {
 const char *bc_conf_split(const char *s, size_t len, struct conf_words *w);
 /* Whether that is lack of memory, and no mistake in the line. */
 bool bc_conf_no_memory(const char *wrong);
+/* What says so. */
+const char *bc_conf_out_of_memory(void);
 /* Is the ith word there, and the sign "="? */
 bool bc_conf_is_sign(const struct conf_words *w, size_t i);
+
+/* A whole file, up to its last newline, to be freed. -errno. */
+int bc_conf_read(const char *file, char **text);
+
+/*
+ * Call @fn for each line that is not empty; it returns NULL, or what is wrong. That, or what
+ * is wrong with quotes and the like, goes to @wrong, and the other lines are read all the same.
+ * 0 or -ENOMEM.
+ */
+int bc_conf_lines(const char *text, size_t len,
+		  const char *(*fn)(const struct conf_words *w, unsigned int line, void *arg),
+		  void (*wrong)(unsigned int line, const char *why, void *arg), void *arg);
 
 #endif /* LIBBC_CONF_H */

@@ -428,6 +428,46 @@ int bc_group_walk(struct bc_group *group,
 	return walk(group, 0, fn, arg);
 }
 
+/* Whether a group's own files, or its controllers, have this name. */
+static bool is_taken(struct bc *bc, const char *name)
+{
+	static const char * const files[] = {
+		"id", "tasks", "threads", "controllers", "notify_on_release", "releasable",
+		"release_agent",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		if (!strcmp(files[i], name))
+			return true;
+	}
+	return bc_find_controller(bc, name);
+}
+
+int bc_escape_name(struct bc *bc, const char *name, char **escaped)
+{
+	const unsigned char *s = (const unsigned char *)name;
+	bool first = name[0] == '.' || is_taken(bc, name);
+	char *to = malloc(3 * strlen(name) + 1);
+
+	*escaped = to;
+	if (!to)
+		return bc_fail(bc, ENOMEM, "out of memory");
+	if (!*s) {
+		free(to);
+		*escaped = NULL;
+		return bc_fail(bc, EINVAL, "an empty name is no group");
+	}
+	for (; *s; s++, first = false) {
+		if (first || *s == '/' || *s == '%' || *s < ' ' || *s == 0x7f)
+			to += sprintf(to, "%%%02X", *s);
+		else
+			*to++ = *s;
+	}
+	*to = '\0';
+	return 0;
+}
+
 static const char *why_not_made(int err)
 {
 	switch (err) {

@@ -226,6 +226,13 @@ void bc_uncreate(struct bc_group *group, int levels);
 /* Remove it. -EBUSY: tasks; -ENOTEMPTY: child groups. It remains to be closed. */
 int bc_remove(struct bc_group *group);
 
+/*
+ * Any name, of a user for instance, as the name of a group: a slash, a percent sign and
+ * control characters become %XX, and so does the first byte if that is a dot, or if the name
+ * is that of a controller or of a group's own file. Different ones stay different. To be freed.
+ */
+int bc_escape_name(struct bc *bc, const char *name, char **escaped);
+
 /* Files --------------------------------------------------------------------------- */
 
 /* A file of a group, as "numfiles/held" or "id", without its last newline. */

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* bc-users.conf(5): who gets which limits. */
+#include "conf.h"
+#include "internal.h"
+#include "users.h"
+
+struct reading {
+	struct bc_users *users;
+	void (*wrong)(unsigned int line, const char *why, void *arg);
+	void *arg;
+};
+
+static void free_user(struct bc_user *u)
+{
+	free(u->who);
+	free(u->profile);
+	bc_settings_free(&u->settings);
+}
+
+/* The ith word, the sign, and the next one. */
+static const char *take_setting(struct bc_user *u, const struct conf_words *w, size_t i)
+{
+	const char *name = w->word[i];
+
+	if (bc_conf_is_sign(w, i) || !bc_conf_is_sign(w, i + 1) || i + 2 >= w->n ||
+	    bc_conf_is_sign(w, i + 2))
+		return "behind who it is come 'NAME=VALUE', or '-' alone";
+	if (!strcmp(name, "profile")) {
+		if (u->profile)
+			return "there is one profile for a user";
+		u->profile = strdup(w->word[i + 2]);
+		return u->profile ? NULL : bc_conf_out_of_memory();
+	}
+	if (bc_settings_have(&u->settings, name))
+		return "a resource is there twice";
+	return bc_settings_add(&u->settings, name, w->word[i + 2]) ?
+		bc_conf_out_of_memory() : NULL;
+}
+
+static const char *take_words(struct bc_user *u, const struct conf_words *w)
+{
+	const char *wrong = NULL;
+	size_t i;
+
+	if (w->n == 2 && !w->quoted[1] && !strcmp(w->word[1], "-")) {
+		u->none = true;
+		return NULL;
+	}
+	for (i = 1; i < w->n && !wrong; i += 3)
+		wrong = take_setting(u, w, i);
+	return wrong;
+}
+
+static const char *take_line(const struct conf_words *w, unsigned int line, void *arg)
+{
+	struct bc_users *users = ((struct reading *)arg)->users;
+	const char *who = w->word[0], *wrong;
+	struct bc_user *more, u = { .line = line };
+	size_t i;
+
+	if (bc_conf_is_sign(w, 0) || !who[0] || !strcmp(who, "@"))
+		return "a line begins with a user, @GROUP or *";
+	for (i = 0; i < users->n; i++) {
+		if (!strcmp(users->list[i].who, who))
+			return "there is a line for this one above, which goes before";
+	}
+	wrong = take_words(&u, w);
+	if (!wrong) {
+		u.who = strdup(who);
+		more = reallocarray(users->list, users->n + 1, sizeof(*more));
+		if (more)
+			users->list = more;
+		if (!more || !u.who)
+			wrong = bc_conf_out_of_memory();
+	}
+	if (wrong)
+		free_user(&u);
+	else
+		users->list[users->n++] = u;
+	return wrong;
+}
+
+static void pass_on(unsigned int line, const char *why, void *arg)
+{
+	struct reading *r = arg;
+
+	r->wrong(line, why, r->arg);
+}
+
+int bc_users_parse(const char *text, size_t len, struct bc_users *users,
+		   void (*wrong)(unsigned int line, const char *why, void *arg), void *arg)
+{
+	struct reading r = { .users = users, .wrong = wrong, .arg = arg };
+
+	memset(users, 0, sizeof(*users));
+	return bc_conf_lines(text, len, take_line, pass_on, &r);
+}
+
+void bc_users_free(struct bc_users *users)
+{
+	while (users->n)
+		free_user(&users->list[--users->n]);
+	free(users->list);
+	users->list = NULL;
+}
+
+const struct bc_user *bc_users_find(const struct bc_users *users, const char *name,
+				    bool by_name,
+				    bool (*in_group)(const char *group, void *arg), void *arg)
+{
+	const struct bc_user *all = NULL;
+	size_t i;
+
+	for (i = 0; i < users->n; i++) {
+		if (!strcmp(users->list[i].who, name))
+			return &users->list[i];
+		if (!strcmp(users->list[i].who, "*"))
+			all = &users->list[i];
+	}
+	for (i = 0; i < users->n && !by_name; i++) {
+		if (users->list[i].who[0] == '@' && in_group(users->list[i].who + 1, arg))
+			return &users->list[i];
+	}
+	return by_name ? NULL : all;
+}
+
+int bc_user_settings(struct bc *bc, const struct bc_hierarchy *h, const struct bc_user *user,
+		     const char *profiles, struct bc_settings *s,
+		     void (*left_out)(const char *name, const char *why, void *arg), void *arg)
+{
+	size_t i;
+	int err = 0;
+
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < user->settings.n && !err; i++)
+		err = bc_settings_add(s, user->settings.list[i].name,
+				      user->settings.list[i].value);
+	if (err)
+		return bc_fail(bc, ENOMEM, "out of memory");
+	if (!user->profile)
+		return 0;
+	return bc_add_profile(bc, h, profiles, user->profile, s, left_out, arg);
+}
