@@ -41,7 +41,7 @@ struct command {
 extern const struct command create_command, delete_command, set_command, get_command,
 	exec_command, move_command, tree_command, show_command, top_command,
 	events_command, explain_command, snapshot_command, restore_command,
-	export_command, profile_command;
+	export_command, profile_command, users_command;
 
 /* The one that is running. */
 extern const struct command *command;

@@ -4,6 +4,10 @@
  * and libbc call to change it comes here first (ld's --wrap). BC_CONFIGFS and BC_PROC are
  * where the tree is. BC_FAKE_FAIL=SUFFIX=ERRNO lets writes to files that end so fail.
  *
+ * With BC_FAKE_EVENTS=FIFO, a line "exec PID", "uid PID", "gid PID", "fork PID" or "lost" there
+ * comes as a process event; with a number instead of a FIFO, that is the error of listening,
+ * and with 0 there is never an answer.
+ *
  * It is good for what libbc does, one program at a time, and for nothing else. What the
  * kernel does is tested in tools/testing/selftests/bc.
  */
@@ -17,8 +21,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
 
 #include "fake.h"
 
@@ -392,6 +401,11 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags)
 	return 0;
 }
 
+static bool ends_with(const char *s, const char *end)
+{
+	return strlen(s) >= strlen(end) && !strcmp(s + strlen(s) - strlen(end), end);
+}
+
 /* configfs does not empty a file before it is written. */
 int __wrap_openat(int dirfd, const char *name, int flags, ...)
 {
@@ -404,6 +418,12 @@ int __wrap_openat(int dirfd, const char *name, int flags, ...)
 	if (flags & O_CREAT)
 		mode = va_arg(ap, int);
 	va_end(ap);
+	/* Where we are: in the root as long as we have not moved. */
+	if (ends_with(name, "/self/bc") && !strncmp(name, proc(), strlen(proc()))) {
+		to_path(path, "%s/%d/bc", proc(), getpid());
+		if (!access(path, F_OK))
+			return __real_openat(dirfd, path, flags);
+	}
 	fd = __real_openat(dirfd, name, flags & ~O_TRUNC, mode);
 	if (fd < 0)
 		return fd;
@@ -425,11 +445,6 @@ int __wrap_openat(int dirfd, const char *name, int flags, ...)
 		put(path, "tasks", alive);
 	}
 	return fd;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	return strlen(s) >= strlen(end) && !strcmp(s + strlen(s) - strlen(end), end);
 }
 
 static int wanted_failure(const char *path)
@@ -495,4 +510,94 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
 		return -1;
 	}
 	return n;
+}
+
+/* Our end of the connector's socket, and the kernel's. */
+static int connector = -1, kernel = -1;
+
+static void tell_event(unsigned int what, pid_t pid)
+{
+	char buf[NLMSG_SPACE(sizeof(struct cn_msg) + sizeof(struct proc_event))] = { };
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	struct cn_msg *msg = NLMSG_DATA(nlh);
+	struct proc_event ev = { .what = what };
+
+	nlh->nlmsg_len = NLMSG_LENGTH(sizeof(*msg) + sizeof(ev));
+	nlh->nlmsg_type = NLMSG_DONE;
+	msg->id.idx = CN_IDX_PROC;
+	msg->id.val = CN_VAL_PROC;
+	msg->len = sizeof(ev);
+	/* In a fork, the child's comes later. */
+	ev.event_data.exec.process_pid = pid;
+	ev.event_data.exec.process_tgid = pid;
+	memcpy(msg->data, &ev, sizeof(ev));
+	__real_send(kernel, buf, nlh->nlmsg_len, 0);
+}
+
+static void tell_events(const char *fifo)
+{
+	char word[16];
+	FILE *f;
+	int pid;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	f = fopen(fifo, "r+e");
+	while (f && fscanf(f, "%15s", word) == 1) {
+		if (!strcmp(word, "lost"))
+			__real_send(kernel, "", 1, 0);
+		else if (fscanf(f, "%d", &pid) == 1)
+			tell_event(!strcmp(word, "exec") ? PROC_EVENT_EXEC :
+				   !strcmp(word, "uid") ? PROC_EVENT_UID :
+				   !strcmp(word, "gid") ? PROC_EVENT_GID : PROC_EVENT_FORK, pid);
+	}
+	_exit(0);
+}
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+	const char *fifo = getenv("BC_FAKE_EVENTS");
+	int fd[2];
+
+	if (domain != AF_NETLINK || protocol != NETLINK_CONNECTOR || !fifo)
+		return __real_socket(domain, type, protocol);
+	if (socketpair(AF_UNIX, type, 0, fd))
+		return -1;
+	connector = fd[0];
+	kernel = fd[1];
+	if (fifo[0] == '/' && !fork())
+		tell_events(fifo);
+	return connector;
+}
+
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	if (fd != connector)
+		return __real_bind(fd, addr, len);
+	errno = atoi(getenv("BC_FAKE_EVENTS"));
+	return errno ? -1 : 0;
+}
+
+/* An answer to who wants to hear all. */
+ssize_t __wrap_send(int fd, const void *buf, size_t n, int flags)
+{
+	if (fd != connector)
+		return __real_send(fd, buf, n, flags);
+	if (n == NLMSG_LENGTH(sizeof(struct cn_msg) + 4) && getenv("BC_FAKE_EVENTS")[0] == '/')
+		tell_event(PROC_EVENT_NONE, 0);
+	return n;
+}
+
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
+			socklen_t *len)
+{
+	ssize_t ret;
+
+	if (fd != connector)
+		return __real_recvfrom(fd, buf, n, flags, addr, len);
+	ret = recv(fd, buf, n, flags);
+	if (ret == 1) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	return ret;
 }

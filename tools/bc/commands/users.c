@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/* bcctl users: what pam_bc(8) would do. */
+#include <grp.h>
+#include <pwd.h>
+
+#include "bcctl.h"
+#include "conf.h"
+#include "users.h"
+
+struct checking {
+	const char *file;
+	const struct passwd *pw;
+	int status;
+};
+
+static void wrong_line(unsigned int line, const char *why, void *arg)
+{
+	struct checking *c = arg;
+
+	c->status = fail("%s:%u: %s", c->file, line, why);
+}
+
+static bool in_group(const char *name, void *arg)
+{
+	const struct passwd *pw = ((struct checking *)arg)->pw;
+	struct group *gr = getgrnam(name);
+	gid_t gid = gr ? gr->gr_gid : 0, *list;
+	int i, n = 0;
+	bool found = false;
+
+	if (!gr)
+		return false;
+	getgrouplist(pw->pw_name, pw->pw_gid, NULL, &n);
+	list = alloc(n, sizeof(*list));
+	n = getgrouplist(pw->pw_name, pw->pw_gid, list, &n);
+	for (i = 0; i < n; i++)
+		found |= list[i] == gid;
+	free(list);
+	return found;
+}
+
+/* Is there such a resource, and is that an amount? What is wrong, to be freed, or NULL. */
+static char *check_value(struct bc *bc, const struct bc_setting *s)
+{
+	size_t len = strcspn(s->name, ".");
+	const struct bc_controller *c;
+	const char *file = s->name + len + (s->name[len] == '.'), *colon, *similar;
+	char *name = format("%.*s", (int)len, s->name), *wrong = NULL, *part;
+	long long val;
+	int err;
+
+	c = bc_find_controller(bc, name);
+	similar = c ? NULL : bc_similar_controller(bc, name);
+	if (!c && (s->name[len] || strcmp(name, "notify_on_release")))
+		wrong = format("there is no resource '%s'%s%s%s", name, similar ? ": is it '" : "",
+			       similar ?: "", similar ? "'?" : "");
+	free(name);
+	if (!c || !c->counter || (*file && strcmp(file, "barrier") && strcmp(file, "limit")))
+		return wrong;
+	colon = *file ? NULL : strchr(s->value, ':');
+	part = format("%.*s", colon ? (int)(colon - s->value) : INT_MAX, s->value);
+	err = bc_parse_amount(part, c->unit, &val);
+	free(part);
+	if (!err && colon)
+		err = bc_parse_amount(colon + 1, c->unit, &val);
+	return err ? format("'%s' of %s is no amount", s->value, s->name) : NULL;
+}
+
+/* Names and amounts of a line, as far as they can be known without a group. */
+static int check_line(struct bc *bc, const struct bc_user *user, struct checking *c)
+{
+	const struct bc_hierarchy *h = bc_find_hierarchy(bc, "0");
+	struct bc_settings s;
+	int status = STATUS_OK;
+	char *wrong;
+	size_t i;
+
+	if (bc_user_settings(bc, h, user, profile_dir(), &s, NULL, NULL))
+		status = fail("%s:%u: %s", c->file, user->line, bc_error(bc));
+	for (i = 0; i < user->settings.n; i++) {
+		wrong = check_value(bc, &user->settings.list[i]);
+		if (wrong)
+			status = fail("%s:%u: %s", c->file, user->line, wrong);
+		free(wrong);
+	}
+	bc_settings_free(&s);
+	return status;
+}
+
+static int check_all(struct bc *bc, const struct bc_users *users, struct checking *c)
+{
+	size_t i;
+
+	for (i = 0; i < users->n; i++)
+		c->status = check_line(bc, &users->list[i], c) ?: c->status;
+	return c->status;
+}
+
+static int show_user(struct bc *bc, const struct bc_users *users, struct checking *c)
+{
+	const struct bc_user *user;
+	struct bc_settings s;
+	int status = STATUS_OK;
+	size_t i;
+
+	user = bc_users_find(users, c->pw->pw_name, !c->pw->pw_uid, in_group, c);
+	if (!user || user->none) {
+		printf("%s: no group\n", c->pw->pw_name);
+		return STATUS_OK;
+	}
+	printf("%s: as %s:%u says for '%s'\n", c->pw->pw_name, c->file, user->line, user->who);
+	if (bc_user_settings(bc, bc_find_hierarchy(bc, "0"), user, profile_dir(), &s, NULL,
+			     NULL))
+		status = fail("%s:%u: %s", c->file, user->line, bc_error(bc));
+	for (i = 0; i < s.n; i++)
+		printf("  %s=%s\n", s.list[i].name, s.list[i].value);
+	bc_settings_free(&s);
+	return status;
+}
+
+static int cmd_users(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "conf", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	struct checking c = { .file = secure_getenv("BC_USERS") ?: BC_USERS_CONF };
+	struct bc_users users;
+	struct bc *bc;
+	char *text;
+	int opt, err;
+
+	while ((opt = next_option(argc, argv, "c:", longs)) != -1) {
+		if (opt == 'c')
+			c.file = optarg;
+	}
+	if (argc - optind > 1)
+		return usage("one user at a time");
+	if (optind < argc) {
+		c.pw = getpwnam(argv[optind]);
+		if (!c.pw)
+			return fail("there is no user '%s'", argv[optind]);
+	}
+	err = bc_conf_read(c.file, &text);
+	if (err)
+		return fail("cannot read %s: %s", c.file, strerror(-err));
+	if (bc_users_parse(text, strlen(text), &users, wrong_line, &c))
+		out_of_memory();
+	free(text);
+	bc = open_bc();
+	if (c.pw)
+		c.status = show_user(bc, &users, &c) ?: c.status;
+	else
+		check_all(bc, &users, &c);
+	bc_users_free(&users);
+	bc_close(bc);
+	return c.status;
+}
+
+const struct command users_command = {
+	.name = "users",
+	.run = cmd_users,
+	.args = "[-c FILE] [USER]",
+	.summary = "Check who gets which limits at login",
+	.help =
+	"  -c, --conf FILE   instead of /etc/bc/users.conf\n"
+	"\n"
+	"Without USER, all lines of the file are checked, and mistakes are said. With it: which\n"
+	"line is for this user, and what it comes to. See bc-users.conf(5) and pam_bc(8).\n",
+};

@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pam_bc: sessions of a user in a group of beancounters, /users/NAME. See pam_bc(8).
+ *
+ * All that makes, fills and removes groups is done with a lock held, as logins come in
+ * parallel: nobody is in a group before its limits are there, and none is removed between
+ * being made and being filled. A group without tasks is never used again, but removed and
+ * made anew: who made it may have died before it had limits.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
+#include <security/pam_modutil.h>
+
+#include <conf.h>
+#include <users.h>
+
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+
+#define LOCK_SECONDS	"10"
+
+/* Where things are. Elsewhere for tests, which are a module of their own. */
+static const char *where(const char *name, const char *otherwise)
+{
+#ifdef PAM_BC_TEST
+	return getenv(name) ?: otherwise;
+#else
+	(void)name;
+	return otherwise;
+#endif
+}
+
+/**
+ * struct login - what is done, and for whom
+ * @pamh: PAM's
+ * @conf: users.conf
+ * @root: the group that has the groups of users in it
+ * @required: who cannot be put into a group is refused
+ * @debug: log what is done, too
+ * @user: whose session it is; NULL if that is not known yet
+ * @uid: theirs
+ * @bc: NULL if there is none
+ * @h: the hierarchy of @root
+ * @spec: the user's group, as libbc takes it
+ */
+struct login {
+	pam_handle_t *pamh;
+	const char *conf, *root;
+	bool required, debug;
+	const char *user;
+	uid_t uid;
+	struct bc *bc;
+	const struct bc_hierarchy *h;
+	char *spec;
+};
+
+/**
+ * struct session - what closing has to know
+ * @home: the group that the process was in; NULL if it was in the user's already
+ */
+struct session {
+	char *home;
+};
+
+static const char data_name[] = "pam_bc";
+
+static void __printf(3, 4) say(const struct login *l, int priority, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (priority == LOG_DEBUG && !l->debug)
+		return;
+	va_start(ap, fmt);
+	pam_vsyslog(l->pamh, priority, fmt, ap);
+	va_end(ap);
+}
+
+/* What libbc has said; what a user without a privilege may not do, is no news. */
+static int say_bc(const struct login *l, int err)
+{
+	bool expected = geteuid() && (err == -EACCES || err == -EPERM);
+
+	say(l, expected ? LOG_DEBUG : LOG_ERR, "%s", bc_error(l->bc));
+	return err;
+}
+
+static int no_memory(const struct login *l)
+{
+	say(l, LOG_CRIT, "out of memory");
+	return -ENOMEM;
+}
+
+static void free_session(pam_handle_t *pamh, void *data, int status)
+{
+	struct session *s = data;
+
+	(void)pamh;
+	(void)status;
+	if (s)
+		free(s->home);
+	free(s);
+}
+
+static void read_args(struct login *l, int argc, const char **argv)
+{
+	int i;
+
+	l->conf = where("BC_USERS", BC_USERS_CONF);
+	l->root = "/users";
+	for (i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "conf=", 5))
+			l->conf = argv[i] + 5;
+		else if (!strncmp(argv[i], "root=", 5))
+			l->root = argv[i] + 5;
+		else if (!strcmp(argv[i], "required"))
+			l->required = true;
+		else if (!strcmp(argv[i], "debug"))
+			l->debug = true;
+		else
+			say(l, LOG_ERR, "there is no argument '%s'", argv[i]);
+	}
+}
+
+static int find_user(struct login *l)
+{
+	const void *user;
+	struct passwd *pw;
+
+	if (pam_get_item(l->pamh, PAM_USER, &user) != PAM_SUCCESS || !user) {
+		say(l, LOG_ERR, "nobody has said whose session it is");
+		return -EINVAL;
+	}
+	pw = pam_modutil_getpwnam(l->pamh, user);
+	if (!pw) {
+		say(l, LOG_ERR, "there is no user '%s'", (const char *)user);
+		return -ENOENT;
+	}
+	l->user = pw->pw_name;
+	l->uid = pw->pw_uid;
+	return 0;
+}
+
+/* Where groups are, and what the user's is called. */
+static int find_group(struct login *l)
+{
+	struct bc_options opt = {
+		.configfs = where("BC_CONFIGFS", NULL),
+		.proc = where("BC_PROC", NULL),
+	};
+	char *path, *name;
+	int err;
+
+	err = bc_open(&l->bc, &opt);
+	if (err)
+		return say_bc(l, err);
+	err = bc_parse_group(l->bc, l->root, &l->h, &path);
+	if (err)
+		return say_bc(l, err);
+	/* There, all groups would be ours. */
+	err = path[1] ? 0 : -EINVAL;
+	free(path);
+	if (err) {
+		say(l, LOG_ERR, "root=%s: the groups of users are in a group, and not there",
+		    l->root);
+		return err;
+	}
+	err = bc_escape_name(l->bc, l->user, &name);
+	if (err)
+		return say_bc(l, err);
+	if (asprintf(&l->spec, "%s/%s", l->root, name) < 0)
+		l->spec = NULL;
+	free(name);
+	return l->spec ? 0 : no_memory(l);
+}
+
+static int begin(struct login *l, pam_handle_t *pamh, int argc, const char **argv)
+{
+	int err;
+
+	memset(l, 0, sizeof(*l));
+	l->pamh = pamh;
+	read_args(l, argc, argv);
+	err = find_user(l);
+	return err ?: find_group(l);
+}
+
+static int end(struct login *l, int err)
+{
+	bool refuse = err && l->required;
+
+	/* The administrator comes in, whatever is wrong. */
+	if (refuse && l->user && !l->uid) {
+		say(l, LOG_WARNING, "root is not refused");
+		refuse = false;
+	}
+	free(l->spec);
+	bc_close(l->bc);
+	return refuse ? PAM_SESSION_ERR : PAM_SUCCESS;
+}
+
+/* A descriptor, to be closed; -errno. Whoever holds it may be stopped: not for ever. */
+static int take_lock(const struct login *l)
+{
+	struct timespec pause = { .tv_nsec = 10000000 };
+	const char *dir = where("BC_RUN", "/run/bc");
+	int tries = 100 * atoi(where("BC_LOCK", LOCK_SECONDS));
+	int fd, err, i;
+	char *file;
+
+	if (asprintf(&file, "%s/users.lock", dir) < 0)
+		return no_memory(l);
+	mkdirat(AT_FDCWD, dir, 0755);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	err = fd < 0 ? -errno : -EWOULDBLOCK;
+	for (i = 0; err == -EWOULDBLOCK && i < tries; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		err = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+		if (err == -EINTR)
+			err = -EWOULDBLOCK;
+	}
+	if (err) {
+		say(l, geteuid() && err == -EACCES ? LOG_DEBUG : LOG_ERR, "cannot lock %s: %s",
+		    file, err == -EWOULDBLOCK ? "somebody has it for too long" :
+		    strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		fd = err;
+	}
+	free(file);
+	return fd;
+}
+
+/* The group that we are in, or NULL. */
+static char *where_we_are(const struct login *l)
+{
+	char *spec;
+
+	return bc_task_group(l->bc, 0, l->h, &spec) ? NULL : spec;
+}
+
+static bool is_below(const char *spec, const char *group)
+{
+	size_t len = strlen(group);
+
+	return spec && !strncmp(spec, group, len) && (!spec[len] || spec[len] == '/');
+}
+
+static void wrong_line(unsigned int line, const char *why, void *arg)
+{
+	struct login *l = arg;
+
+	say(l, LOG_ERR, "%s:%u: %s; the line is left out", l->conf, line, why);
+}
+
+static bool in_group(const char *group, void *arg)
+{
+	struct login *l = arg;
+
+	return pam_modutil_user_in_group_nam_nam(l->pamh, l->user, group) == 1;
+}
+
+static void left_out(const char *name, const char *why, void *arg)
+{
+	say(arg, LOG_DEBUG, "left out %s: %s", name, why);
+}
+
+/* What can be set, is; -errno of what cannot. */
+static int set_limits(struct login *l, const struct bc_user *user, struct bc_group *group)
+{
+	struct bc_settings s;
+	int err, ret;
+	size_t i;
+
+	ret = bc_user_settings(l->bc, l->h, user, where("BC_PROFILES", NULL), &s, left_out, l);
+	if (ret)
+		say(l, LOG_ERR, "%s:%u: %s", l->conf, user->line, bc_error(l->bc));
+	if (s.n && !bc_set(group, s.list, s.n)) {
+		bc_settings_free(&s);
+		return ret;
+	}
+	/* One by one: who has mistyped one limit has not given up the others. */
+	for (i = 0; i < s.n; i++) {
+		err = bc_set(group, &s.list[i], 1);
+		if (err)
+			say(l, LOG_ERR, "%s:%u: %s", l->conf, user->line, bc_error(l->bc));
+		ret = ret ?: err;
+	}
+	bc_settings_free(&s);
+	return ret;
+}
+
+/* With the lock held: the user's group. Returns whether it was made, or -errno. */
+static int get_group(struct login *l, const struct bc_user *user, struct bc_group **group)
+{
+	int err;
+
+	err = bc_group_open(l->bc, l->spec, group);
+	if (!err) {
+		/* Unless somebody is in there, see above. */
+		if (bc_remove(*group))
+			return 0;
+		bc_group_close(*group);
+	} else if (err != -ENOENT) {
+		return say_bc(l, err);
+	}
+	err = bc_create(l->bc, l->spec, true, group);
+	if (err < 0)
+		return say_bc(l, err);
+	err = set_limits(l, user, *group);
+	if (err && l->required && l->uid) {
+		bc_remove(*group);
+		bc_group_close(*group);
+		*group = NULL;
+		return err;
+	}
+	say(l, LOG_DEBUG, "made %s as %s:%u says", l->spec, l->conf, user->line);
+	return 1;
+}
+
+/* With the lock held. */
+static int enter_group(struct login *l, const struct bc_user *user, char **home)
+{
+	struct bc_group *group;
+	int made, err = 0;
+
+	made = get_group(l, user, &group);
+	if (made < 0)
+		return made;
+	*home = where_we_are(l);
+	if (is_below(*home, bc_group_name(group))) {
+		/* A session in a session. */
+		free(*home);
+		*home = NULL;
+	} else {
+		if (!*home && asprintf(home, "%u:/", l->h->number) < 0)
+			*home = NULL;
+		err = *home ? bc_move(group, 0, false) : no_memory(l);
+		if (err == -EAGAIN)
+			say(l, LOG_WARNING, "%s is at its limit of tasks: %s %s", l->spec,
+			    l->user, l->required && l->uid ? "is refused" :
+			    "comes in outside of it, as 'required' is not given");
+		else if (err)
+			say_bc(l, err);
+		if (err && made)
+			bc_remove(group);
+	}
+	bc_group_close(group);
+	return err;
+}
+
+static int open_session(struct login *l, const struct bc_user *user)
+{
+	struct session *s;
+	int lock, err;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return no_memory(l);
+	lock = take_lock(l);
+	err = lock < 0 ? lock : enter_group(l, user, &s->home);
+	if (lock >= 0)
+		close(lock);
+	if (!err && pam_set_data(l->pamh, data_name, s, free_session) != PAM_SUCCESS)
+		err = no_memory(l);
+	if (err)
+		free_session(l->pamh, s, 0);
+	return err;
+}
+
+/* Root has a group only if users.conf says so by name. */
+static int with_conf(struct login *l)
+{
+	const struct bc_user *user;
+	struct bc_users users;
+	char *text;
+	int err;
+
+	err = bc_conf_read(l->conf, &text);
+	if (err) {
+		say(l, LOG_ERR, "cannot read %s: %s", l->conf, strerror(-err));
+		return err;
+	}
+	err = bc_users_parse(text, strlen(text), &users, wrong_line, l);
+	free(text);
+	if (err) {
+		bc_users_free(&users);
+		return no_memory(l);
+	}
+	user = bc_users_find(&users, l->user, !l->uid, in_group, l);
+	if (!user || user->none)
+		say(l, LOG_DEBUG, "%s has no group of one's own in %s", l->user, l->conf);
+	else
+		err = open_session(l, user);
+	bc_users_free(&users);
+	return err;
+}
+
+int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct login l;
+	int err;
+
+	(void)flags;
+	err = begin(&l, pamh, argc, argv);
+	return end(&l, err ?: with_conf(&l));
+}
+
+/* Back to where we were, or, if that is gone, to the root: who closes is in the way. */
+static void leave_group(const struct login *l, const struct session *s,
+			const struct bc_group *group)
+{
+	const char *to[2] = { s ? s->home : NULL, NULL };
+	char *now = where_we_are(l), *top;
+	struct bc_group *home;
+	int i, err = -ENOENT;
+
+	if (!is_below(now, bc_group_name(group)) || (s && !s->home)) {
+		free(now);
+		return;
+	}
+	free(now);
+	if (asprintf(&top, "%u:/", l->h->number) < 0)
+		return;
+	to[1] = top;
+	for (i = 0; i < 2 && err; i++) {
+		if (!to[i])
+			continue;
+		err = bc_group_open(l->bc, to[i], &home);
+		if (err)
+			continue;
+		err = bc_move(home, 0, false);
+		bc_group_close(home);
+	}
+	if (err)
+		say_bc(l, err);
+	free(top);
+}
+
+/* Those of other users, too, whose last session ended when something was still running. */
+static void remove_empty(struct login *l)
+{
+	struct bc_group *root, *child;
+	char **names;
+	int i, n;
+
+	if (bc_group_open(l->bc, l->root, &root))
+		return;
+	n = bc_group_children(root, &names);
+	for (i = 0; i < n; i++) {
+		if (bc_group_child(root, names[i], &child))
+			continue;
+		if (!bc_remove(child))
+			say(l, LOG_DEBUG, "removed %s", bc_group_name(child));
+		bc_group_close(child);
+	}
+	if (n >= 0)
+		bc_free_names(names);
+	bc_group_close(root);
+}
+
+static int close_session(struct login *l)
+{
+	const void *data = NULL;
+	struct bc_group *group;
+	int lock, err;
+
+	err = bc_group_open(l->bc, l->spec, &group);
+	if (err && err != -ENOENT)
+		return say_bc(l, err);
+	if (!err) {
+		pam_get_data(l->pamh, data_name, &data);
+		leave_group(l, data, group);
+		bc_group_close(group);
+	}
+	/* Only once, also if who closes goes on. */
+	pam_set_data(l->pamh, data_name, NULL, NULL);
+	lock = take_lock(l);
+	if (lock < 0)
+		return lock;
+	remove_empty(l);
+	close(lock);
+	return 0;
+}
+
+int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct login l;
+	int err;
+
+	(void)flags;
+	err = begin(&l, pamh, argc, argv);
+	if (!err)
+		close_session(&l);
+	/* It is over, whatever is left of it. */
+	l.required = false;
+	return end(&l, 0);
+}

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0
+# pam_bc, in a real libpam, on the tree. Part of tests/run.
+
+if [ ! -e "$build/pam_bc-fake.so" ]; then
+	n=$((n + 1)); echo "ok $n pam # SKIP it was not built: there is no libpam"
+	return
+fi
+
+mkdir "$tmp/pam.d"
+export BC_LOG=$tmp/pam.log BC_RUN=$tmp/run BC_USERS=$tmp/users.conf
+user=daemon
+
+# The arguments of the module.
+pam_args()
+{
+	echo "session required $build/pam_bc-fake.so debug $*" >"$tmp/pam.d/bc"
+	: >"$BC_LOG"
+}
+
+session()
+{
+	local options=
+	while [[ $1 == -* ]]; do options="$options $1"; shift; done
+	"$build/pam-session" $options "$tmp/pam.d" "$@"
+}
+
+logged()
+{
+	grep -qF -- "$2" "$BC_LOG" || { cp "$BC_LOG" "$tmp/err"; false; }
+	result $? "$1"
+}
+
+# Until a command succeeds, ten seconds.
+until_ok()
+{
+	local i
+	for ((i = 0; i < 200; i++)); do
+		! "$@" || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+fresh
+ok "escape: it is built" test -x "$build/escape"
+is "escape" 'alice dom\alice a@b.c _apt %2Ehidden a.b %6Eumfiles %74asks numfiles2 a%2Fb a%25 x%0A' \
+	eval 'echo $("$build/escape" alice "dom\\alice" a@b.c _apt .hidden a.b numfiles tasks numfiles2 a/b a% $'"'x\n'"')'
+is "escape: nothing" "an empty name is no group" "$build/escape" ""
+
+# --- one session --------------------------------------------------------------
+pam_args
+echo "$user numtasks=12 numfiles=5:7" >"$BC_USERS"
+limits="cat $root/users/$user/numtasks/limit $root/users/$user/numfiles/barrier"
+is "pam: a session" "open 0
+in 0:numtasks:/users/$user
+12
+5
+close 0
+in 0:numtasks:/" session $user "$limits"
+[ -d "$root/users" ] && [ ! -e "$root/users/$user" ]
+result $? "pam: the group is gone"
+logged "pam: says what it has made" "made /users/$user as $BC_USERS:1 says"
+is "pam: a lock that is nobody else's" 600 stat -c %a "$BC_RUN/users.lock"
+has "pam: root=" "in 0:numtasks:/people/in/$user" eval \
+	'pam_args root=people//in/; session $user true'
+
+# --- two, and what they leave behind ------------------------------------------
+pam_args
+hold()
+{
+	session "${@:2}" "touch $tmp/in-$1; while [ ! -e $tmp/go-$1 ]; do sleep 0.05; done" \
+		>"$tmp/session-$1" 2>&1 &
+	until_ok test -e "$tmp/in-$1"
+}
+hold 1 $user
+put users/$user/numtasks/limit 33
+hold 2 $user
+is "pam: a second session leaves limits alone" 33 cat "$root/users/$user/numtasks/limit"
+is "pam: both are there" 2 eval "wc -l <$root/users/$user/tasks"
+touch "$tmp/go-1"
+wait -n
+[ -d "$root/users/$user" ] && grep -q "close 0" "$tmp/session-1"
+result $? "pam: the first one has ended, the group stays"
+touch "$tmp/go-2"
+wait
+[ ! -e "$root/users/$user" ] && grep -q "close 0" "$tmp/session-2"
+result $? "pam: the last one has ended, the group is gone"
+is "pam: made once" 1 grep -c "made /users/$user" "$BC_LOG"
+
+is "pam: a session in a session" "open 0
+open 0
+close 0
+in 0:numtasks:/users/$user
+close 0
+in 0:numtasks:/" session -2 $user true
+
+make_up 700
+session $user "$build/bcctl-fake move /users/$user 700" >"$tmp/out" 2>"$tmp/err"
+[ -d "$root/users/$user" ]
+result $? "pam: somebody has stayed, and so does the group"
+rm "$BC_PROC/700/made_up"
+echo "bin numtasks=5" >>"$BC_USERS"
+session bin true >"$tmp/out" 2>"$tmp/err"
+[ -z "$(ls -d "$root"/users/*/tasks 2>/dev/null)" ]
+result $? "pam: the next one to end takes it along"
+session -k $user true >"$tmp/out" 2>"$tmp/err"
+[ -d "$root/users/$user" ]
+result $? "pam: killed, the group stays"
+session root true >"$tmp/out" 2>"$tmp/err"
+[ ! -e "$root/users/$user" ]
+result $? "pam: somebody without a group takes it along, too"
+session -k $user true >"$tmp/out" 2>"$tmp/err"
+put users/$user/numtasks/limit max
+has "pam: an empty group is made anew" 12 session $user "$limits"
+if [ "$(id -u)" = 0 ]; then
+	is "pam: closed by who has no privilege" "open 0
+in 0:numtasks:/users/$user
+in 0:numtasks:/users/$user" eval ': >$BC_LOG; session -s $user true'
+	ok "pam: which is no error" eval '! grep -v "^<7>" "$BC_LOG"'
+	session bin true >"$tmp/out"
+	[ ! -e "$root/users/$user" ]
+	result $? "pam: who has one, removes it"
+fi
+
+# --- 20 at once ---------------------------------------------------------------
+pam_args
+rm -f "$tmp"/in-* "$tmp"/go-*
+for i in {1..20}; do
+	session $user "cat $root/users/$user/numtasks/limit; touch $tmp/in-$i
+		while [ ! -e $tmp/go-all ]; do sleep 0.1; done" >"$tmp/par-$i" 2>&1 &
+done
+all_in()
+{
+	[ "$(ls "$tmp"/in-* 2>/dev/null | wc -l)" = 20 ]
+}
+until_ok all_in
+result $? "pam: 20 at once"
+is "pam: made once for all" 1 grep -c "made /users/$user" "$BC_LOG"
+is "pam: all are in there" 20 eval "wc -l <$root/users/$user/tasks"
+touch "$tmp/go-all"
+wait
+is "pam: none has seen it without limits" 20 eval "cat $tmp/par-* | grep -cx 12"
+[ ! -e "$root/users/$user" ]
+result $? "pam: gone after the last one"
+
+# --- who has which limits -----------------------------------------------------
+group=$(id -gn $user)
+outside="open 0
+in none
+close 0
+in none"
+cat >"$BC_USERS" <<END
+* numtasks=1
+@$group numtasks=2
+bin -
+$user numtasks=3
+END
+has "users: who is named goes first" 3 session $user "$limits"
+sed -i '$d' "$BC_USERS"
+has "users: then a group" 2 session $user "$limits"
+is "users: '-'" "$outside" session bin true
+is "users: root, for which all are not meant" "$outside" session root true
+echo "root numtasks=9" >>"$BC_USERS"
+has "users: root, by name" "in 0:numtasks:/users/root" session root true
+echo "@nonsense numtasks=7" >"$BC_USERS"
+is "users: nobody's" "$outside" session $user true
+[ ! -e "$root/users/$user" ]
+result $? "users: and there is no group"
+
+mkdir -p "$BC_PROFILES"
+printf 'numtasks = 40\nnumfiles = 50\nfrobs = 60\n' >"$BC_PROFILES/some"
+echo "$user profile=some numfiles=6" >"$BC_USERS"
+is "users: a profile, and what goes before" "40 6" eval \
+	'echo $(session $user "$limits" | grep -v "[a-z]")'
+logged "users: what the kernel has not got" "<7> left out frobs: this kernel has no such resource"
+
+# --- mistakes -----------------------------------------------------------------
+pam_args
+cat >"$BC_USERS" <<END
+$user numtasks
+$user "numtasks=4
+$user numtasks=4
+$user numtasks=5
+$user profile=some profile=some
+@ numtasks=4
+END
+has "users: with broken lines, the others count" "
+4
+" session $user "$limits"
+for i in 1 2 4 5 6; do
+	logged "users: line $i is wrong" "<3> $BC_USERS:$i: "
+done
+[ "$(grep -c "^<3>" "$BC_LOG")" = 5 ] || { cp "$BC_LOG" "$tmp/out"; false; }
+result $? "users: no other is"
+pam_args
+echo "$user numtasks=4 numfoos=5 numfiles=6" >"$BC_USERS"
+is "users: one limit is wrong, the others are set" "4 6" eval \
+	'echo $(session $user "$limits" | grep -v "[a-z]")'
+logged "users: says so" "<3> $BC_USERS:1: there is no resource 'numfoos': is it 'numfiles'?"
+pam_args required
+is "required: not with half the limits" "open 14" session $user true
+[ ! -e "$root/users/$user" ]
+result $? "required: and no group is left"
+echo "$user profile=none numtasks=4" >"$BC_USERS"
+is "required: there is no such profile" "open 14" session $user true
+pam_args
+has "users: no profile, the rest is set" "
+4
+" session $user "$limits"
+logged "users: says so" "$BC_USERS:1: there is no profile 'none'"
+
+echo "* numtasks=5
+root -" >"$BC_USERS"
+denied()
+{
+	pam_args "${@:3}"
+	is "pam: $1: the login goes on" "$outside" session $user true
+	logged "pam: $1: says why" "$2"
+	pam_args required "${@:3}"
+	is "pam: $1: required" "open 14" session $user true
+	[ ! -e "$root/users/$user" ]
+	result $? "pam: $1: and no group is left"
+	is "pam: $1: root comes in" "$outside" session root true
+}
+denied "no users.conf" "<3> cannot read /nonexistent: No such file" conf=/nonexistent
+denied "root=/" "the groups of users are in a group, and not there" root=/
+denied "no hierarchy" "there is no hierarchy 'net'" root=net:/users
+export BC_CONFIGFS=/nonexistent
+denied "no configfs" "<3> there is no /nonexistent/bc"
+BC_CONFIGFS=$tmp/t$tree/config
+BC_RUN=/proc/none
+echo "root numtasks=5" >>"$BC_USERS"
+sed -i '/^root -/d' "$BC_USERS"
+denied "no lock" "<3> cannot lock /proc/none/users.lock: "
+BC_RUN=$tmp/run
+touch "$tmp/run/users.lock"
+exec 9<>"$tmp/run/users.lock"
+flock 9
+export BC_LOCK=1
+denied "a lock that is held" "somebody has it for too long"
+exec 9>&-
+unset BC_LOCK
+export BC_FAKE_FAIL=tasks=11
+denied "a limit of tasks" "<4> /users/$user is at its limit of tasks: $user comes in outside"
+logged "pam: a limit of tasks: root is told" "root is not refused"
+unset BC_FAKE_FAIL
+pam_args nonsense
+has "pam: an unknown argument" "in 0:numtasks:/users/$user" session $user true
+logged "pam: an unknown argument" "there is no argument 'nonsense'"
+is "pam: nobody's session" "open 0
+in none
+close 0
+in none" session nobody-of-that-name true
+logged "pam: nobody's session" "there is no user 'nobody-of-that-name'"
+is "pam: what the module has for others" "pam_sm_close_session pam_sm_open_session" eval \
+	'echo $(nm -D --defined-only "$build/pam_bc.so" | sed "s/.* //" | grep -v "^__[a-z]*san\|^_*odr" | sort)'
+
+# --- bcctl users --------------------------------------------------------------
+cat >"$BC_USERS" <<END
+$user profile=some numfiles=6
+bin numfoos=5
+* numtasks=5x numfiles=4:y
+@x profile=none
+sys -
+END
+bcctl users >"$tmp/out" 2>"$tmp/err"
+[ $? = 1 ] && [ "$(wc -l <"$tmp/err")" = 4 ]
+result $? "bcctl users: mistakes"
+for i in "2: there is no resource 'numfoos': is it 'numfiles'?" \
+	 "3: '5x' of numtasks is no amount" "3: '4:y' of numfiles is no amount" \
+	 "4: there is no profile 'none'"; do
+	grep -qF "bcctl users: $BC_USERS:$i" "$tmp/err"
+	result $? "bcctl users: line $i"
+done
+is "bcctl users USER" "$user: as $BC_USERS:1 says for '$user'
+  numfiles=6
+  numtasks=40" bcctl users $user
+is "bcctl users: root" "root: no group" bcctl users root
+echo "@$group numtasks=5" >"$BC_USERS"
+has "bcctl users: by group" "says for '@$group'" bcctl users $user
+ok "bcctl users: nothing is wrong" bcctl users
+ok "bcctl users: the example" bcctl users -c "$here/../pam/users.conf"
+fails 1 "there is no user 'x-y-z'" bcctl users x-y-z
+fails 1 "cannot read /nonexistent" bcctl users -c /nonexistent
+fails 2 "one user at a time" bcctl users a b
