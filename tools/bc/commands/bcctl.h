@@ -41,7 +41,7 @@ struct command {
 extern const struct command create_command, delete_command, set_command, get_command,
 	exec_command, move_command, tree_command, show_command, top_command,
 	events_command, explain_command, snapshot_command, restore_command,
-	export_command, profile_command, users_command;
+	export_command, profile_command, classify_command, users_command;
 
 /* The one that is running. */
 extern const struct command *command;
@@ -64,6 +64,7 @@ void print_help(void);
 int next_option(int argc, char **argv, const char *shorts, const struct option *longs);
 double seconds_arg(const char *option, const char *arg);
 unsigned long count_arg(const char *option, const char *arg);
+void check_pids(char **args, int n, bool threads);
 
 /* Ends the program if there are no beancounters. */
 struct bc *open_bc(void);

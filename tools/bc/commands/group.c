@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bcctl create, delete, move. */
-#include <ctype.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -260,17 +259,7 @@ static int cmd_move(int argc, char **argv)
 		return usage(optind == argc ? "which group, and which process?" :
 			     "which process?");
 	name = argv[optind++];
-	for (i = optind; i < argc; i++) {
-		char *end;
-		long pid;
-
-		errno = 0;
-		pid = strtol(argv[i], &end, 10);
-		if (!isdigit((unsigned char)argv[i][0]) || *end || errno || pid <= 0 ||
-		    pid > INT_MAX)
-			return usage("'%s' is no id of a %s", argv[i],
-				     threads ? "thread" : "process");
-	}
+	check_pids(argv + optind, argc - optind, threads);
 	bc = open_bc();
 	if (bc_group_open(bc, name, &group)) {
 		status = fail_bc(bc, "'bcctl create' makes one");

@@ -8,7 +8,7 @@ static const struct command * const commands[] = {
 	&create_command, &delete_command, &set_command, &get_command, &exec_command,
 	&move_command, &tree_command, &show_command, &top_command, &events_command,
 	&explain_command, &snapshot_command, &restore_command, &export_command,
-	&profile_command, &users_command,
+	&profile_command, &users_command, &classify_command,
 };
 
 static void print_commands(FILE *f)

@@ -134,6 +134,22 @@ unsigned long count_arg(const char *option, const char *arg)
 	return val;
 }
 
+void check_pids(char **args, int n, bool threads)
+{
+	char *end;
+	long pid;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		errno = 0;
+		pid = strtol(args[i], &end, 10);
+		if (!isdigit((unsigned char)args[i][0]) || *end || errno || pid <= 0 ||
+		    pid > INT_MAX)
+			exit(usage("'%s' is no id of a %s", args[i],
+				   threads ? "thread" : "process"));
+	}
+}
+
 struct bc *open_bc(void)
 {
 	/* For tests, and for who has them mounted elsewhere. */

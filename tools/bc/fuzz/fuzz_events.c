@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * libFuzzer: messages from the netlink socket, as events and as answers. All that was parsed
- * is looked at.
+ * libFuzzer: messages from netlink sockets, as events, as answers and as process events. All
+ * that was parsed is looked at.
  */
 #include <netlink/msg.h>
 #include <string.h>
 
 #include "../commands/bcctl.h"
+#include "../commands/procevents.h"
 #include "../libbc/internal.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -45,6 +46,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	unsigned int i;
 	size_t left = size;
 	int ret, n = 0;
+	bool answer;
 
 	/* As long as it is, so that a read beyond it is seen; and aligned. */
 	buf = malloc(size ?: 1);
@@ -65,6 +67,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 			look_at(ev.counters[i].resource);
 	}
 	fetch(buf, size);
+	if (procevents_parse(buf, size, &answer) > 0 && answer)
+		abort();
 	free(buf);
 	return 0;
 }
