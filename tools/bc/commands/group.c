@@ -105,10 +105,19 @@ static int check_empty(struct bc_group *group, int depth, void *arg)
 	return n;
 }
 
-static int still_busy(struct bc_group *group, const struct deletion *del)
+/* Zombies keep a group busy until their parents look. */
+static int still_busy(struct bc_group *group, void *arg)
 {
-	char *zombies = zombies_of(group);
+	const struct deletion *del = arg;
+	char *zombies;
+	int ret;
 
+	if (del->kill && now_ms() < del->end) {
+		ret = bc_kill(group);
+		usleep(5000);
+		return ret < 0 ? ret : 0;
+	}
+	zombies = zombies_of(group);
 	if (zombies)
 		fail("cannot delete %s: there is still %s", bc_group_name(group), zombies);
 	else
@@ -116,46 +125,6 @@ static int still_busy(struct bc_group *group, const struct deletion *del)
 			"--kill ends what is in there");
 	free(zombies);
 	return del->kill ? STATUS_TIMEOUT : STATUS_FAILED;
-}
-
-/* From below. Zombies keep a group busy until their parents look. */
-static int remove_tree(struct bc_group *group, const struct deletion *del)
-{
-	struct bc *bc = bc_group_bc(group);
-	struct bc_group *child;
-	char **names;
-	int n, i, ret = 0;
-
-	n = bc_group_children(group, &names);
-	if (n < 0)
-		return fail_bc(bc, NULL);
-	for (i = 0; i < n && !ret; i++) {
-		ret = bc_group_child(group, names[i], &child);
-		if (ret == -ENOENT) {
-			ret = 0;
-			continue;
-		}
-		if (ret) {
-			ret = fail_bc(bc, NULL);
-			break;
-		}
-		ret = remove_tree(child, del);
-		bc_group_close(child);
-	}
-	bc_free_names(names);
-	if (ret)
-		return ret;
-	for (;;) {
-		ret = bc_remove(group);
-		if (ret != -EBUSY)
-			break;
-		if (!del->kill || now_ms() >= del->end)
-			return still_busy(group, del);
-		if (bc_kill(group) < 0)
-			break;
-		usleep(5000);
-	}
-	return ret ? fail_bc(bc, NULL) : STATUS_OK;
 }
 
 static int delete_one(struct bc *bc, const char *name, struct deletion *del)
@@ -183,8 +152,12 @@ static int delete_one(struct bc *bc, const char *name, struct deletion *del)
 		if (ret)
 			ret = ret == -ETIME ? STATUS_TIMEOUT : STATUS_FAILED;
 	}
-	if (!ret)
-		ret = remove_tree(group, del);
+	if (!ret) {
+		ret = bc_remove_tree(group, still_busy, del);
+		/* What still_busy() has to say, it has said. */
+		if (ret < 0)
+			ret = fail_bc(bc, NULL);
+	}
 	bc_group_close(group);
 	return ret;
 }

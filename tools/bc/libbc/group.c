@@ -607,6 +607,35 @@ int bc_remove(struct bc_group *group)
 	}
 }
 
+int bc_remove_tree(struct bc_group *group, int (*busy)(struct bc_group *group, void *arg),
+		   void *arg)
+{
+	struct bc_group *child;
+	char **names;
+	int n, i, ret;
+
+	n = bc_group_children(group, &names);
+	if (n < 0)
+		return n;
+	for (i = 0, ret = 0; i < n && !ret; i++) {
+		ret = bc_group_child(group, names[i], &child);
+		if (!ret) {
+			ret = bc_remove_tree(child, busy, arg);
+			bc_group_close(child);
+		}
+		if (ret == -ENOENT)
+			ret = 0;
+	}
+	bc_free_names(names);
+	while (!ret) {
+		ret = bc_remove(group);
+		if (ret != -EBUSY)
+			break;
+		ret = busy(group, arg);
+	}
+	return ret;
+}
+
 int bc_group_read(struct bc_group *group, const char *file, char **text)
 {
 	int err = bc_read_at(group->fd, file, text);

@@ -225,6 +225,12 @@ int bc_create(struct bc *bc, const char *spec, bool parents, struct bc_group **g
 void bc_uncreate(struct bc_group *group, int levels);
 /* Remove it. -EBUSY: tasks; -ENOTEMPTY: child groups. It remains to be closed. */
 int bc_remove(struct bc_group *group);
+/*
+ * The same with all groups below it, from below. Where one has tasks, @busy is called: if it
+ * returns 0, it is tried again; anything else ends it, and is returned.
+ */
+int bc_remove_tree(struct bc_group *group, int (*busy)(struct bc_group *group, void *arg),
+		   void *arg);
 
 /*
  * Any name, of a user for instance, as the name of a group: a slash, a percent sign and
