@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bc-oci-hook: a group of beancounters for a container, as its annotations say. A hook of
+ * OCI runtimes (crun, runc); under another name, in place of a runtime. See bc-oci-hook(8).
+ */
+#include <ctype.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oci.h"
+
+enum {
+	STATUS_USAGE = 2,
+};
+
+/* More is no state, and no config.json. */
+#define MAX_STATE (1024 * 1024)
+#define MAX_CONFIG (16 * MAX_STATE)
+
+struct bc_options oci_options(void)
+{
+	/* For tests, and for who has them mounted elsewhere, as for bcctl. */
+	return (struct bc_options) {
+		.configfs = secure_getenv("BC_CONFIGFS"),
+		.proc = secure_getenv("BC_PROC"),
+	};
+}
+
+char *format(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+	int ret;
+
+	va_start(ap, fmt);
+	ret = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (ret < 0) {
+		fputs("bc-oci-hook: out of memory\n", stderr);
+		exit(EXIT_FAILURE);
+	}
+	return s;
+}
+
+int fail(const char *fmt, ...)
+{
+	va_list ap;
+	char *s, *p;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		s = NULL;
+	va_end(ap);
+	/* What a container is called, and asks for, can have anything in it. */
+	for (p = s; p && *p; p++) {
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	}
+	fprintf(stderr, "bc-oci-hook: %s\n", s ?: "out of memory");
+	/* Not all runtimes pass on what a hook says. */
+	if (s && !oci_options().proc)
+		syslog(LOG_DAEMON | LOG_ERR, "%s", s);
+	free(s);
+	return EXIT_FAILURE;
+}
+
+/* The whole file, and one byte more if it is longer than @max. NULL with errno. */
+static char *read_all(FILE *f, size_t max, size_t *len)
+{
+	char *text, buf[4096];
+	FILE *mem = open_memstream(&text, len);
+	size_t n, sum = 0;
+
+	while (mem && sum <= max && (n = fread(buf, 1, sizeof(buf), f))) {
+		fwrite(buf, 1, n, mem);
+		sum += n;
+	}
+	if (!mem || fclose(mem)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (ferror(f) || sum > max) {
+		errno = ferror(f) ? EIO : EFBIG;
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int read_state(struct oci_state *s)
+{
+	char *text, *wrong;
+	size_t len;
+
+	memset(s, 0, sizeof(*s));
+	text = read_all(stdin, MAX_STATE, &len);
+	if (!text)
+		return fail("cannot read the state of the container: %s", strerror(errno));
+	wrong = oci_parse_state(text, len, s);
+	free(text);
+	if (!wrong)
+		return 0;
+	fail("the state of the container, on standard input: %s", wrong);
+	free(wrong);
+	return EXIT_FAILURE;
+}
+
+/* Some runtimes leave annotations out of the state. */
+static int read_config(struct oci_state *s)
+{
+	char *path, *text = NULL, *wrong;
+	int status = 0;
+	size_t len;
+	FILE *f;
+
+	if (s->annotated || !s->bundle)
+		return 0;
+	path = format("%s/config.json", s->bundle);
+	f = fopen(path, "re");
+	if (f)
+		text = read_all(f, MAX_CONFIG, &len);
+	if (!text) {
+		status = fail("container %s: cannot read %s: %s", s->id, path, strerror(errno));
+	} else {
+		wrong = oci_parse_config(text, len, s);
+		if (wrong)
+			status = fail("container %s: %s: %s", s->id, path, wrong);
+		free(wrong);
+	}
+	if (f)
+		fclose(f);
+	free(text);
+	free(path);
+	return status;
+}
+
+/**
+ * struct patience - how long to wait for processes to go
+ * @end: when it is over, in ms
+ */
+struct patience {
+	long end;
+};
+
+static long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int still_busy(struct bc_group *group, void *arg)
+{
+	const struct patience *p = arg;
+
+	(void)group;
+	if (now_ms() >= p->end)
+		return -EBUSY;
+	usleep(10000);
+	return 0;
+}
+
+/* Remove the group of a container that has ended. -errno with a line for bc_error(). */
+static int remove_group(struct bc_group *group, long ms)
+{
+	struct patience p = { .end = now_ms() + ms };
+	int err = bc_remove_tree(group, still_busy, &p);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+/*
+ * The group that a container is to be in: a path from the group of who calls, so that a
+ * container in a container is in the limits of both, and one that a user starts in those of
+ * the user. 0 or EXIT_FAILURE.
+ */
+static int find_name(struct bc *bc, const struct oci_state *s, const struct bc_hierarchy **h,
+		     char **name)
+{
+	char *id = oci_escape(s->id, bc), *spec, *path, *caller;
+	int err;
+
+	spec = s->group ? format("%s", s->group) : format("/containers/%s", id);
+	free(id);
+	err = bc_parse_group(bc, spec, h, &path);
+	free(spec);
+	if (err)
+		return fail("container %s: " OCI_PREFIX "group: %s", s->id, bc_error(bc));
+	if (!path[1]) {
+		free(path);
+		return fail("container %s: " OCI_PREFIX "group: '%s' is where everybody is",
+			    s->id, s->group);
+	}
+	err = bc_task_group(bc, 0, *h, &caller);
+	if (err) {
+		free(path);
+		return fail("container %s: %s", s->id, bc_error(bc));
+	}
+	/* That of a root ends with a slash. */
+	if (caller[strlen(caller) - 1] == '/')
+		caller[strlen(caller) - 1] = '\0';
+	*name = format("%s%s", caller, path);
+	free(caller);
+	free(path);
+	return 0;
+}
+
+static bool is_in(struct bc *bc, pid_t pid, struct bc_group *group)
+{
+	bool same;
+	char *spec;
+
+	if (bc_task_group(bc, pid, bc_group_hierarchy(group), &spec))
+		return false;
+	same = !strcmp(spec, bc_group_name(group));
+	free(spec);
+	return same;
+}
+
+/*
+ * There may be a group from the time before, if nobody has come to remove it. 0: there is none
+ * any more; 1: this is the second stage for which we are called, and all is done.
+ */
+static int clear_old(struct bc *bc, const struct oci_state *s)
+{
+	struct bc_group *group;
+	struct oci_record rec;
+	int err, ret;
+
+	err = oci_record_read(s->id, &rec);
+	if (!err)
+		return 0;
+	if (err < 0) {
+		fail("container %s: cannot tell its old group: %s", s->id, strerror(-err));
+		return -1;
+	}
+	err = oci_record_open(bc, &rec, &group);
+	if (!err && is_in(bc, s->pid, group)) {
+		ret = 1;
+	} else {
+		ret = err ?: remove_group(group, 0);
+		if (ret == -EBUSY)
+			fail("container %s: there is one of this name already, of %s: %s", s->id,
+			     rec.bundle, bc_error(bc));
+		else if (ret && ret != -ENOENT)
+			fail("container %s: %s", s->id, bc_error(bc));
+		ret = ret && ret != -ENOENT ? -1 : 0;
+	}
+	if (!err)
+		bc_group_close(group);
+	if (!ret)
+		oci_record_drop(s->id);
+	oci_record_free(&rec);
+	return ret;
+}
+
+/* Limits first, so that the process is never without. -errno with a line for bc_error(). */
+static int fill(struct bc *bc, const struct oci_state *s, struct bc_group *group)
+{
+	struct bc_settings profile = { };
+	int err = 0;
+
+	if (s->profile)
+		err = bc_add_profile(bc, bc_group_hierarchy(group), secure_getenv("BC_PROFILES"),
+				     s->profile, &profile, NULL, NULL);
+	if (!err)
+		err = bc_set(group, profile.list, profile.n);
+	bc_settings_free(&profile);
+	/* What is said by itself goes before. */
+	err = err ?: bc_set(group, s->settings.list, s->settings.n);
+	return err ?: bc_move(group, s->pid, false);
+}
+
+static int save(const struct oci_state *s, struct oci_record *rec, struct bc_group *group)
+{
+	char *where;
+	int err;
+
+	if (group && bc_group_id(group, &rec->id))
+		return fail("container %s: %s", s->id, bc_error(bc_group_bc(group)));
+	err = oci_record_write(s->id, rec, &where);
+	if (err)
+		fail("container %s: cannot note its group in %s: %s", s->id, where ?: "?",
+		     strerror(-err));
+	free(where);
+	return err ? EXIT_FAILURE : 0;
+}
+
+static int make(struct bc *bc, const struct oci_state *s, const char *name)
+{
+	struct oci_record rec = {
+		.group = (char *)name, .bundle = s->bundle ?: "?",
+	};
+	struct bc_group *group;
+	int made, err;
+
+	/* Not ours, or there would have been a record. */
+	err = bc_group_open(bc, name, &group);
+	if (!err) {
+		bc_group_close(group);
+		return fail("container %s: there is a group %s already, made by somebody else",
+			    s->id, name);
+	}
+	if (err != -ENOENT)
+		return fail("container %s: %s", s->id, bc_error(bc));
+	/* Before there is one, so that it is found if we are killed. */
+	if (save(s, &rec, NULL))
+		return EXIT_FAILURE;
+	made = bc_create(bc, name, true, &group);
+	/* Another container's hook may have taken back what is above. */
+	if (made == -ENOENT)
+		made = bc_create(bc, name, true, &group);
+	if (made < 0) {
+		fail("container %s: %s", s->id, bc_error(bc));
+		oci_record_drop(s->id);
+		return EXIT_FAILURE;
+	}
+	err = save(s, &rec, group);
+	if (!err && fill(bc, s, group))
+		err = fail("container %s: %s", s->id, bc_error(bc));
+	if (err) {
+		bc_uncreate(group, made);
+		oci_record_drop(s->id);
+	}
+	bc_group_close(group);
+	return err;
+}
+
+static int enter(struct oci_state *s)
+{
+	struct bc_options opt = oci_options();
+	const struct bc_hierarchy *h;
+	char *name = NULL;
+	struct bc *bc;
+	int status, old;
+
+	if (read_config(s))
+		return EXIT_FAILURE;
+	if (!oci_wants_group(s))
+		return EXIT_SUCCESS;
+	if (!s->pid)
+		return fail("container %s: its state has no 'pid'", s->id);
+	if (bc_open(&bc, &opt)) {
+		status = fail("container %s: %s", s->id, bc_error(bc));
+		bc_close(bc);
+		return status;
+	}
+	old = clear_old(bc, s);
+	status = old < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (!old)
+		status = find_name(bc, s, &h, &name);
+	if (name)
+		status = make(bc, s, name);
+	free(name);
+	bc_close(bc);
+	return status;
+}
+
+static int leave(struct oci_state *s, long ms)
+{
+	struct bc_options opt = oci_options();
+	struct bc_group *group;
+	struct oci_record rec;
+	struct bc *bc;
+	int err, status = EXIT_SUCCESS;
+
+	err = oci_record_read(s->id, &rec);
+	/* It has no group of ours, or that is gone already. */
+	if (!err)
+		return EXIT_SUCCESS;
+	if (err < 0)
+		return fail("container %s: cannot tell its group: %s", s->id, strerror(-err));
+	err = bc_open(&bc, &opt) ?: oci_record_open(bc, &rec, &group);
+	if (!err) {
+		err = remove_group(group, ms);
+		if (err == -EBUSY)
+			status = fail("container %s: %s after %g s; 'bcctl delete -r -k' ends them",
+				      s->id, bc_error(bc), ms / 1000.0);
+		else if (err)
+			status = fail("container %s: %s", s->id, bc_error(bc));
+		bc_group_close(group);
+	} else if (err != -ENOENT) {
+		status = fail("container %s: %s", s->id, bc_error(bc));
+	}
+	if (!status)
+		oci_record_drop(s->id);
+	oci_record_free(&rec);
+	bc_close(bc);
+	return status;
+}
+
+static const char help[] =
+	"usage: bc-oci-hook [-t SEC] [createRuntime | prestart | poststop] < STATE\n"
+	"Make a group of beancounters for a container, or remove it, as a hook of an OCI\n"
+	"runtime. Without a stage, the state says which.\n"
+	"  -t, --timeout SEC   how long to wait for the last processes at poststop, 5\n"
+	"Under another name, as crun or bc-crun, it is put in place of that runtime.\n"
+	"bc-oci-hook(8) tells more.\n";
+
+static int usage(const char *what)
+{
+	fprintf(stderr, "bc-oci-hook: '%s': see bc-oci-hook --help\n", what);
+	return STATUS_USAGE;
+}
+
+static bool is_stage(const char *name)
+{
+	return !strcmp(name, "createRuntime") || !strcmp(name, "prestart") ||
+		!strcmp(name, "poststop");
+}
+
+static int hook(const char *stage, long ms)
+{
+	struct oci_state s;
+	int status;
+
+	status = read_state(&s);
+	if (!status && !stage)
+		stage = s.status && !strcmp(s.status, "stopped") ? "poststop" : "createRuntime";
+	if (!status && !strcmp(stage, "poststop"))
+		status = leave(&s, ms);
+	else if (!status)
+		status = enter(&s);
+	oci_state_free(&s);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "timeout", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ }
+	};
+	const char *name = argc ? strrchr(argv[0], '/') : NULL;
+	double seconds = 5;
+	char *end;
+	int c;
+
+	openlog("bc-oci-hook", LOG_PID, LOG_DAEMON);
+	name = name ? name + 1 : argc ? argv[0] : "";
+	/* A hook is called as its configuration has it. */
+	if (strncmp(name, "bc-oci-hook", 11) && !(argc == 2 && is_stage(argv[1])))
+		return oci_runtime(name, argc, argv);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "t:hV", longs, NULL)) != -1) {
+		switch (c) {
+		case 't':
+			seconds = strtod(optarg, &end);
+			if (*end || !isdigit((unsigned char)optarg[0]) || seconds > 3600)
+				return usage(optarg);
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("bc-oci-hook " VERSION);
+			return EXIT_SUCCESS;
+		default:
+			return usage(argv[optind - 1]);
+		}
+	}
+	if (argc - optind > 1)
+		return usage(argv[optind + 1]);
+	if (optind < argc && !is_stage(argv[optind]))
+		return usage(argv[optind]);
+	return hook(optind < argc ? argv[optind] : NULL, seconds * 1000);
+}

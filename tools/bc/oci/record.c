@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which group was made for which container: a file for each, in a directory that is gone
+ * after a boot, as groups are. It says whose a group is: who finds one of that name without
+ * a file has not made it, and leaves it alone. And whoever removes a container may be in
+ * another group than who has made it, so that the path alone would not do.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oci.h"
+
+/* Who we are outside of a user namespace, as podman without root has one. */
+static unsigned int outer_uid(void)
+{
+	unsigned int inside, outside;
+	FILE *f = fopen("/proc/self/uid_map", "re");
+	int n = 0;
+
+	if (f) {
+		n = fscanf(f, "%u %u", &inside, &outside);
+		fclose(f);
+	}
+	return n == 2 ? geteuid() - inside + outside : geteuid();
+}
+
+/* Open the directory. A descriptor, or -errno; *@where is what it is, to be freed. */
+static int open_dir(bool make, char **where)
+{
+	const char *state = secure_getenv("BC_STATE");
+	int i, fd = -1, err = 0;
+
+	*where = NULL;
+	/* For root; then for others, who can write to nothing else. */
+	for (i = 0; i < (state ? 1 : 2) && fd < 0; i++) {
+		free(*where);
+		if (i)
+			*where = format("/run/user/%u/bc-oci", outer_uid());
+		else
+			*where = format("%s/bc-oci", state ?: "/run");
+		if (make && mkdirat(AT_FDCWD, *where, 0700) && errno != EEXIST) {
+			err = -errno;
+			continue;
+		}
+		fd = open(*where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && faccessat(fd, ".", make ? W_OK | X_OK : X_OK, AT_EACCESS)) {
+			err = -errno;
+			close(fd);
+			fd = -1;
+		} else if (fd < 0) {
+			err = -errno;
+		}
+	}
+	return fd < 0 ? err : fd;
+}
+
+static int parse(FILE *f, struct oci_record *rec)
+{
+	size_t room = 0;
+
+	if (fscanf(f, "%llu", &rec->id) != 1 || fgetc(f) != '\n')
+		return -EBADMSG;
+	if (getdelim(&rec->group, &room, '\n', f) <= 1)
+		return -EBADMSG;
+	rec->group[strcspn(rec->group, "\n")] = '\0';
+	room = 0;
+	/* The rest, with newlines, if it has any. */
+	if (getdelim(&rec->bundle, &room, '\0', f) < 0) {
+		free(rec->bundle);
+		rec->bundle = format("?");
+	}
+	return 0;
+}
+
+int oci_record_read(const char *container, struct oci_record *rec)
+{
+	char *name, *where;
+	int dir, fd, err;
+	FILE *f;
+
+	memset(rec, 0, sizeof(*rec));
+	dir = open_dir(false, &where);
+	free(where);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	name = oci_escape(container, NULL);
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	err = fd < 0 ? -errno : 0;
+	free(name);
+	close(dir);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	f = fdopen(fd, "r");
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	err = parse(f, rec);
+	fclose(f);
+	if (err)
+		oci_record_free(rec);
+	return err ?: 1;
+}
+
+int oci_record_write(const char *container, const struct oci_record *rec, char **where)
+{
+	char *name, *temp;
+	int dir, fd, err = 0;
+	FILE *f = NULL;
+
+	dir = open_dir(true, where);
+	if (dir < 0)
+		return dir;
+	name = oci_escape(container, NULL);
+	/* No name begins with a dot. */
+	temp = format(".%s", name);
+	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	if (!f) {
+		err = -errno;
+		if (fd >= 0)
+			close(fd);
+	} else {
+		fprintf(f, "%llu\n%s\n%s", rec->id, rec->group, rec->bundle);
+		if (ferror(f))
+			err = -EIO;
+		if (fclose(f) && !err)
+			err = -errno;
+		if (!err && renameat(dir, temp, dir, name))
+			err = -errno;
+		if (err)
+			unlinkat(dir, temp, 0);
+	}
+	free(name);
+	free(temp);
+	close(dir);
+	return err;
+}
+
+void oci_record_drop(const char *container)
+{
+	char *where, *name;
+	int dir = open_dir(false, &where);
+
+	free(where);
+	if (dir < 0)
+		return;
+	name = oci_escape(container, NULL);
+	unlinkat(dir, name, 0);
+	free(name);
+	close(dir);
+}
+
+void oci_record_free(struct oci_record *rec)
+{
+	free(rec->group);
+	free(rec->bundle);
+	memset(rec, 0, sizeof(*rec));
+}
+
+int oci_record_open(struct bc *bc, const struct oci_record *rec, struct bc_group **group)
+{
+	unsigned long long id;
+	int err = bc_group_open(bc, rec->group, group);
+
+	if (err)
+		return err;
+	err = bc_group_id(*group, &id);
+	if (!err && rec->id && id != rec->id)
+		err = -ENOENT;
+	if (err) {
+		bc_group_close(*group);
+		*group = NULL;
+	}
+	return err;
+}
