@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bcctl exec: run a program in a group. */
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -14,6 +16,19 @@
 enum {
 	STATUS_CANNOT_RUN = 126,
 	STATUS_NOT_FOUND = 127,
+};
+
+/**
+ * struct job - what is to be run
+ * @argv: the program
+ * @user: who to be in there, USER[:GROUP]; NULL for who we are
+ * @uid, @gid: the same
+ */
+struct job {
+	char **argv;
+	const char *user;
+	uid_t uid;
+	gid_t gid;
 };
 
 /* Only if it is the one that we know: another one may have got the name. */
@@ -217,7 +232,20 @@ static void clean_up(struct bc_group *group, unsigned long long id, int fd)
 	close(fd);
 }
 
-static int run_and_delete(struct bc_group *group, int made, char **argv)
+/* Become the user, and the program. Returns an exit status if that cannot be. */
+static int become(const struct job *job, struct bc_group *group)
+{
+	struct passwd *pw = job->user ? getpwuid(job->uid) : NULL;
+
+	if (job->user && ((pw ? initgroups(pw->pw_name, job->gid) : setgroups(0, NULL)) ||
+			  setgid(job->gid) || setuid(job->uid)))
+		return fail("cannot run '%s' as %s: %s", job->argv[0], job->user,
+			    strerror(errno));
+	execvp(job->argv[0], job->argv);
+	return cannot_run(job->argv[0], bc_group_name(group));
+}
+
+static int run_and_delete(struct bc_group *group, int made, const struct job *job)
 {
 	unsigned long long id;
 	sigset_t all, old;
@@ -240,8 +268,7 @@ static int run_and_delete(struct bc_group *group, int made, char **argv)
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		if (bc_move(group, 0, false))
 			_exit(fail_bc(bc_group_bc(group), NULL));
-		execvp(argv[0], argv);
-		_exit(cannot_run(argv[0], bc_group_name(group)));
+		_exit(become(job, group));
 	}
 	if (child < 0) {
 		status = fail("cannot fork: %s", strerror(errno));
@@ -257,7 +284,7 @@ static int run_and_delete(struct bc_group *group, int made, char **argv)
 	return end_like(status);
 }
 
-static int run_here(struct bc_group *group, int made, char **argv)
+static int run_here(struct bc_group *group, int made, const struct job *job)
 {
 	struct bc *bc = bc_group_bc(group);
 	struct bc_group *home = NULL;
@@ -273,8 +300,7 @@ static int run_here(struct bc_group *group, int made, char **argv)
 	if (bc_move(group, 0, false)) {
 		status = fail_bc(bc, NULL);
 	} else {
-		execvp(argv[0], argv);
-		status = cannot_run(argv[0], bc_group_name(group));
+		status = become(job, group);
 		if (made && (!home || bc_move(home, 0, false)))
 			made = 0;
 	}
@@ -285,7 +311,7 @@ static int run_here(struct bc_group *group, int made, char **argv)
 }
 
 static int run(const char *name, bool creates, bool deletes, const struct bc_settings *s,
-	       char **argv)
+	       const struct job *job)
 {
 	struct bc *bc = open_bc();
 	struct bc_group *group;
@@ -303,13 +329,13 @@ static int run(const char *name, bool creates, bool deletes, const struct bc_set
 	}
 	if (deletes && bc_group_is_root(group)) {
 		status = fail("cannot delete %s afterwards: a root stays", name);
-	} else if (bc_set(group, s->list, s->n)) {
+	} else if (set_all(group, s)) {
 		status = fail_bc(bc, NULL);
 		bc_uncreate(group, made);
 	} else if (deletes) {
-		status = run_and_delete(group, made, argv);
+		status = run_and_delete(group, made, job);
 	} else {
-		status = run_here(group, made, argv);
+		status = run_here(group, made, job);
 	}
 	bc_group_close(group);
 	bc_close(bc);
@@ -321,17 +347,25 @@ static int cmd_exec(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "create", no_argument, NULL, 'c' },
 		{ "delete", no_argument, NULL, 'd' },
+		{ "user", required_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	bool creates = false, deletes = false;
+	struct job job = { };
 	struct bc_settings s;
 	int c, first, i, status;
 
-	while ((c = next_option(argc, argv, "cd", longs)) != -1) {
+	while ((c = next_option(argc, argv, "cdu:", longs)) != -1) {
 		creates |= c == 'c';
 		deletes |= c == 'd';
+		if (c == 'u')
+			job.user = optarg;
 	}
+	if (job.user && parse_owner(job.user, &job.uid, &job.gid))
+		return usage("--user: there is no user or group '%s'", job.user);
+	if (job.user && job.gid == (gid_t)-1)
+		return usage("--user: of which group is %s? '%s:GROUP'", job.user, job.user);
 	/* Settings, the group, "--", COMMAND. */
 	first = optind;
 	for (i = first; i < argc && strcmp(argv[i], "--"); i++)
@@ -347,7 +381,8 @@ static int cmd_exec(int argc, char **argv)
 	status = parse_settings(argv + first, i - 1 - first, &s);
 	if (status)
 		return status;
-	status = run(argv[i - 1], creates, deletes, &s, argv + i + 1);
+	job.argv = argv + i + 1;
+	status = run(argv[i - 1], creates, deletes, &s, &job);
 	bc_settings_free(&s);
 	return status;
 }
@@ -355,12 +390,14 @@ static int cmd_exec(int argc, char **argv)
 const struct command exec_command = {
 	.name = "exec",
 	.run = cmd_exec,
-	.args = "[-c] [-d] [RESOURCE=VALUE]... GROUP -- COMMAND [ARGUMENT]...",
+	.args = "[-c] [-d] [-u USER] [RESOURCE=VALUE]... GROUP -- COMMAND [ARGUMENT]...",
 	.summary = "Run a program in a group",
 	.help =
 	"  -c, --create   make the group, and those above it, if it is not there\n"
 	"  -d, --delete   remove the group when COMMAND and all that it has started have\n"
 	"                 ended, also if bcctl is killed before that\n"
+	"  -u, --user USER[:GROUP]\n"
+	"                 be that user, but not before it is in the group\n"
 	"\n"
 	"The exit status is that of COMMAND; 126 if it cannot be run, 127 if there is no\n"
 	"such program; 1 and 2 if bcctl fails before that. Signals are passed on.\n",

@@ -42,7 +42,7 @@ static int cmd_create(int argc, char **argv)
 	if (made < 0) {
 		status = fail_bc(bc, create_hint(made));
 	} else {
-		if (bc_set(group, s.list, s.n)) {
+		if (set_all(group, &s)) {
 			/* All that was asked for, or nothing. */
 			status = fail_bc(bc, "the group is not made");
 			bc_uncreate(group, made);

@@ -58,12 +58,6 @@ static int show_profile(const char *name)
 	return status;
 }
 
-static void note_left_out(const char *name, const char *why, void *arg)
-{
-	(void)arg;
-	note("left out %s: %s", name, why);
-}
-
 static int apply_profile(const char *name, const char *group_name)
 {
 	struct bc_settings s = { };
@@ -74,8 +68,7 @@ static int apply_profile(const char *name, const char *group_name)
 	if (bc_group_open(bc, group_name, &group)) {
 		status = fail_bc(bc, "'bcctl create' makes one");
 	} else {
-		if (bc_add_profile(bc, bc_group_hierarchy(group), profile_dir(), name, &s,
-				   note_left_out, NULL) || bc_set(group, s.list, s.n))
+		if (add_profile(group, name, &s) || bc_set(group, s.list, s.n))
 			status = fail_bc(bc, NULL);
 		bc_group_close(group);
 	}

@@ -24,7 +24,7 @@ static int cmd_set(int argc, char **argv)
 	if (bc_group_open(bc, argv[optind], &group)) {
 		status = fail_bc(bc, "'bcctl create' makes one");
 	} else {
-		if (bc_set(group, s.list, s.n))
+		if (set_all(group, &s))
 			status = fail_bc(bc, NULL);
 		bc_group_close(group);
 	}
@@ -44,6 +44,7 @@ const struct command set_command = {
 	"  RESOURCE.FILE=VALUE      one file: barrier, limit; maxheld, minheld (starts\n"
 	"                           them anew); cpuset.cpus=0-3, and so on\n"
 	"  notify_on_release=1      a file of the group itself\n"
+	"  profile=NAME             what a profile has, where nothing else is said\n"
 	"\n"
 	"All is checked before anything is written. If a write fails all the same, what\n"
 	"was written is put back.\n",

@@ -356,40 +356,6 @@ struct plan {
 	bool done;
 };
 
-static int parse_owner(const char *text, uid_t *uid, gid_t *gid)
-{
-	const char *colon = strchr(text, ':');
-	char *user = strndup(text, colon ? (size_t)(colon - text) : strlen(text)), *end;
-	int err = 0;
-
-	if (!user)
-		out_of_memory();
-	*gid = -1;
-	*uid = strtoul(user, &end, 10);
-	if (!isdigit((unsigned char)user[0]) || *end) {
-		struct passwd *pw = getpwnam(user);
-
-		if (pw) {
-			*uid = pw->pw_uid;
-			*gid = pw->pw_gid;
-		} else {
-			err = -ENOENT;
-		}
-	}
-	free(user);
-	if (err || !colon)
-		return err;
-	*gid = strtoul(colon + 1, &end, 10);
-	if (!isdigit((unsigned char)colon[1]) || *end) {
-		struct group *gr = getgrnam(colon + 1);
-
-		if (!gr)
-			return -ENOENT;
-		*gid = gr->gr_gid;
-	}
-	return 0;
-}
-
 /* A counter that is not named has no limit, so that the file says it all. */
 static void want_the_rest(struct restoring *r, struct plan *p)
 {

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -178,6 +180,39 @@ void add_setting(struct bc_settings *s, const char *name, const char *value)
 		out_of_memory();
 }
 
+static void note_left_out(const char *name, const char *why, void *arg)
+{
+	(void)arg;
+	note("left out %s: %s", name, why);
+}
+
+int add_profile(struct bc_group *group, const char *name, struct bc_settings *s)
+{
+	return bc_add_profile(bc_group_bc(group), bc_group_hierarchy(group), profile_dir(), name,
+			      s, note_left_out, NULL);
+}
+
+int set_all(struct bc_group *group, const struct bc_settings *s)
+{
+	const char *profile = NULL;
+	struct bc_settings all = { };
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < s->n; i++) {
+		if (strcmp(s->list[i].name, "profile"))
+			add_setting(&all, s->list[i].name, s->list[i].value);
+		else
+			profile = s->list[i].value;
+	}
+	if (profile)
+		err = add_profile(group, profile, &all);
+	if (!err)
+		err = bc_set(group, all.list, all.n);
+	bc_settings_free(&all);
+	return err;
+}
+
 int parse_settings(char **argv, int n, struct bc_settings *s)
 {
 	int i, err;
@@ -193,6 +228,40 @@ int parse_settings(char **argv, int n, struct bc_settings *s)
 		}
 	}
 	return STATUS_OK;
+}
+
+int parse_owner(const char *text, uid_t *uid, gid_t *gid)
+{
+	const char *colon = strchr(text, ':');
+	char *user = strndup(text, colon ? (size_t)(colon - text) : strlen(text)), *end;
+	int err = 0;
+
+	if (!user)
+		out_of_memory();
+	*gid = -1;
+	*uid = strtoul(user, &end, 10);
+	if (!isdigit((unsigned char)user[0]) || *end) {
+		struct passwd *pw = getpwnam(user);
+
+		if (pw) {
+			*uid = pw->pw_uid;
+			*gid = pw->pw_gid;
+		} else {
+			err = -ENOENT;
+		}
+	}
+	free(user);
+	if (err || !colon)
+		return err;
+	*gid = strtoul(colon + 1, &end, 10);
+	if (!isdigit((unsigned char)colon[1]) || *end) {
+		struct group *gr = getgrnam(colon + 1);
+
+		if (!gr)
+			return -ENOENT;
+		*gid = gr->gr_gid;
+	}
+	return 0;
 }
 
 static int each_below(struct bc *bc, struct bc_group *group, bool below,

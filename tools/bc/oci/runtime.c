@@ -169,7 +169,7 @@ int oci_runtime(const char *name, int argc, char **argv)
 	container = oci_exec_container(argc, argv, &wrong);
 	if (wrong) {
 		free(path);
-		return fail("cannot tell which container 'exec' is for: option '%s' is not known here",
+		return fail("cannot tell which container it is: option '%s' is not known here",
 			    wrong);
 	}
 	if (container && join(container)) {
