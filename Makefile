@@ -8,7 +8,7 @@ export VARIANT CONFIG JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO MIRROR L
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more model bench thrash stress stress-ng fuzz netapps profiles
+.PHONY: help demo test test-more model bench thrash stress stress-ng fuzz netapps containers profiles
 .PHONY: kcsan rt arm64 machines scale
 .PHONY: kernel vm initramfs check deb distro tree refresh apply patch packages clean
 
@@ -33,6 +33,7 @@ help:
 	@echo 'make scale     10,000 groups, 100,000 tasks, 1,000,000 files and locks'
 	@echo "make stress-ng SECONDS=10   Debian's stress-ng in a limited group, so long for each class"
 	@echo "make netapps   Debian's iperf3, nginx, nft and iptables in limited groups"
+	@echo "make containers  crun, runc and podman with bc-oci-hook; VARIANT=distro"
 	@echo "make profiles  what Debian's sshd, nginx, postgres and so on take; bcctl's profiles on them"
 	@echo "               PROFILES='...' are arguments of lab/profiles, which --help explains"
 	@echo
@@ -84,7 +85,7 @@ vm: kernel initramfs
 
 demo profiles scale: export VARIANT = default
 check stress stress-ng fuzz netapps: export VARIANT = debug
-deb distro: export VARIANT = distro
+containers deb distro: export VARIANT = distro
 stress-ng: SECONDS = 10
 
 demo: kernel initramfs
@@ -120,6 +121,9 @@ fuzz: kernel initramfs
 
 netapps: kernel initramfs
 	@lab/netapps
+
+containers: kernel initramfs
+	@lab/containers
 
 profiles: kernel initramfs
 	@lab/profiles $(PROFILES)

@@ -82,6 +82,7 @@ is_late "two programs in one ExecStart=" 'ExecStart=/bin/a ; /bin/b'
 is_late "DynamicUser=" 'DynamicUser=yes' 'ExecStart=/bin/a'
 is_late "it has a root directory of its own" 'RootDirectory=/srv' 'ExecStart=/bin/a'
 is_late "User= and CapabilityBoundingSet=" 'User=a' 'CapabilityBoundingSet=CAP_KILL' 'ExecStart=/bin/a'
+is_late "User= and CapabilityBoundingSet=" 'User=a' 'CapabilityBoundingSet=' 'ExecStart=/bin/a'
 is_late "it has no ExecStart=" 'Type=oneshot'
 
 # --- where units are ------------------------------------------------------------
