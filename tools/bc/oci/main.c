@@ -173,6 +173,45 @@ static int remove_group(struct bc_group *group, long ms)
 	return err == -ENOENT ? 0 : err;
 }
 
+static int has_tasks(struct bc_group *group, int depth, void *arg)
+{
+	pid_t *ids;
+	int n = bc_tasks(group, false, &ids);
+
+	(void)depth;
+	(void)arg;
+	free(ids);
+	return n;
+}
+
+/* Is there no such group any more? */
+static bool sweep(const struct oci_record *rec, void *arg)
+{
+	struct bc *bc = arg;
+	struct bc_group *group;
+	int err;
+
+	err = oci_record_open(bc, rec, &group);
+	if (!err) {
+		/* Groups that a container has made are to stay as long as it is there. */
+		err = bc_group_walk(group, has_tasks, NULL) ?: remove_group(group, 0);
+		bc_group_close(group);
+	}
+	return !err || err == -ENOENT;
+}
+
+/*
+ * runc calls nobody if it fails between createRuntime and the container's program. So whoever
+ * comes next removes what that has left: a group without a process that is older than any
+ * hook takes. The others are none of our business, nor is what goes wrong with them.
+ */
+#define OLD_SECONDS 60
+
+static void sweep_old(struct bc *bc)
+{
+	oci_record_sweep(OLD_SECONDS, sweep, bc);
+}
+
 /*
  * The group that a container is to be in: a path from the group of who calls, so that a
  * container in a container is in the limits of both, and one that a user starts in those of
@@ -349,6 +388,7 @@ static int enter(struct oci_state *s)
 		bc_close(bc);
 		return status;
 	}
+	sweep_old(bc);
 	old = clear_old(bc, s);
 	status = old < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!old)

@@ -5,8 +5,10 @@
  * a file has not made it, and leaves it alone. And whoever removes a container may be in
  * another group than who has made it, so that the path alone would not do.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "oci.h"
@@ -73,24 +75,15 @@ static int parse(FILE *f, struct oci_record *rec)
 	return 0;
 }
 
-int oci_record_read(const char *container, struct oci_record *rec)
+static int read_file(int dir, const char *name, struct oci_record *rec)
 {
-	char *name, *where;
-	int dir, fd, err;
+	int fd, err;
 	FILE *f;
 
 	memset(rec, 0, sizeof(*rec));
-	dir = open_dir(false, &where);
-	free(where);
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
-	name = oci_escape(container, NULL);
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	err = fd < 0 ? -errno : 0;
-	free(name);
-	close(dir);
-	if (err)
-		return err == -ENOENT ? 0 : err;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
 	f = fdopen(fd, "r");
 	if (!f) {
 		close(fd);
@@ -101,6 +94,50 @@ int oci_record_read(const char *container, struct oci_record *rec)
 	if (err)
 		oci_record_free(rec);
 	return err ?: 1;
+}
+
+int oci_record_read(const char *container, struct oci_record *rec)
+{
+	char *name, *where;
+	int dir, ret;
+
+	memset(rec, 0, sizeof(*rec));
+	dir = open_dir(false, &where);
+	free(where);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	name = oci_escape(container, NULL);
+	ret = read_file(dir, name, rec);
+	free(name);
+	close(dir);
+	return ret;
+}
+
+void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void *arg),
+		      void *arg)
+{
+	struct oci_record rec;
+	struct dirent *d;
+	struct stat st;
+	char *where;
+	int fd;
+	DIR *dir;
+
+	fd = open_dir(false, &where);
+	free(where);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    st.st_mtime > time(NULL) - seconds || read_file(fd, d->d_name, &rec) <= 0)
+			continue;
+		if (fn(&rec, arg))
+			unlinkat(fd, d->d_name, 0);
+		oci_record_free(&rec);
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
 }
 
 int oci_record_write(const char *container, const struct oci_record *rec, char **where)

@@ -108,6 +108,24 @@ for text in '' x '1' '1\n' '1\n\n' 'x\n/a\n/b'; do
 done
 rm "$BC_STATE/bc-oci/broken"
 
+# --- the runtime has failed afterwards, and has called nobody --------------------
+for c in left young live; do
+	make_up 2003
+	hook "$(state $c 2003 numpty 3)" createRuntime
+	[ $c != live ] || bcctl create containers/live/below
+	[ $c = live ] || rm "$BC_PROC/2003/made_up"
+done
+touch -d "2 minutes ago" "$BC_STATE/bc-oci/left" "$BC_STATE/bc-oci/live"
+printf 'nonsense' >"$BC_STATE/bc-oci/broken"
+touch -d "2 minutes ago" "$BC_STATE/bc-oci/broken"
+make_up 2001
+ok "oci: another container" hook "$(state next 2001 numpty 3)" createRuntime
+nothing left "oci: has removed what was left of an old one"
+[ -d "$root/containers/young" ] && [ -e "$BC_STATE/bc-oci/young" ]; result $? "oci: but not of a young one"
+[ -d "$root/containers/live/below" ] && [ -e "$BC_STATE/bc-oci/live" ]; result $? "oci: nor of one that is there"
+rm "$BC_PROC/2001/made_up" "$BC_PROC/2003/made_up" "$BC_STATE/bc-oci/broken"
+for c in next young live; do hook "$(over $c)" poststop; done
+
 # --- errors: no container, and nothing is left --------------------------------
 # refused TEXT ANNOTATION VALUE...
 refused()
@@ -366,6 +384,15 @@ real_runtime()
 	result $rc "$r: a bad annotation is no container"
 	! "$@" state $id >"$tmp/out" 2>&1; result $? "$r: there is none"
 	nothing $id "$r: no group either"
+	make_bundle 'exit 0' numfiles=30
+	sed -i 's|/bin/busybox|/bin/nonsense|' "$bundle/config.json"
+	! timeout 60 "$@" run -b "$bundle" $id >"$tmp/out" 2>"$tmp/err" </dev/null
+	result $? "$r: there is no such program"
+	[ ! -e "$BC_STATE/bc-oci/$id" ] || touch -d "2 minutes ago" "$BC_STATE/bc-oci/$id"
+	make_bundle 'exit 7' numfiles=30
+	timeout 60 "$@" run -b "$bundle" $id-2 >"$tmp/out" 2>"$tmp/err" </dev/null
+	[ $? = 7 ]; result $? "$r: the next one runs"
+	nothing $id "$r: and nothing is left of the first one"
 }
 if [ -z "$WRAP" ] && [ "$(id -u)" = 0 ]; then
 	real_runtime runc runc
