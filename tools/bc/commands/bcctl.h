@@ -75,9 +75,7 @@ int parse_settings(char **argv, int n, struct bc_settings *s);
 void add_setting(struct bc_settings *s, const char *name, const char *value);
 /* Where the administrator's profiles are. */
 const char *profile_dir(void);
-/* Those of a profile of which the list has none; says what is left out. As bc_set(). */
-int add_profile(struct bc_group *group, const char *name, struct bc_settings *s);
-/* bc_set(), where "profile" stands for what it has. */
+/* bc_set(), where "profile" stands for what it has; says what is left out. */
 int set_all(struct bc_group *group, const struct bc_settings *s);
 
 /* USER[:GROUP], names or numbers; *@gid is -1 if it is not known. -ENOENT. */

@@ -68,7 +68,8 @@ static int apply_profile(const char *name, const char *group_name)
 	if (bc_group_open(bc, group_name, &group)) {
 		status = fail_bc(bc, "'bcctl create' makes one");
 	} else {
-		if (add_profile(group, name, &s) || bc_set(group, s.list, s.n))
+		add_setting(&s, "profile", name);
+		if (set_all(group, &s))
 			status = fail_bc(bc, NULL);
 		bc_group_close(group);
 	}

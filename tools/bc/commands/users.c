@@ -51,7 +51,8 @@ static char *check_value(struct bc *bc, const struct bc_setting *s)
 
 	c = bc_find_controller(bc, name);
 	similar = c ? NULL : bc_similar_controller(bc, name);
-	if (!c && (s->name[len] || strcmp(name, "notify_on_release")))
+	if (!c && (s->name[len] ||
+		   (strcmp(name, "notify_on_release") && strcmp(name, "profile"))))
 		wrong = format("there is no resource '%s'%s%s%s", name, similar ? ": is it '" : "",
 			       similar ?: "", similar ? "'?" : "");
 	free(name);
@@ -75,7 +76,7 @@ static int check_line(struct bc *bc, const struct bc_user *user, struct checking
 	char *wrong;
 	size_t i;
 
-	if (bc_user_settings(bc, h, user, profile_dir(), &s, NULL, NULL))
+	if (bc_expand_profile(bc, h, profile_dir(), &user->settings, &s, NULL, NULL))
 		status = fail("%s:%u: %s", c->file, user->line, bc_error(bc));
 	for (i = 0; i < user->settings.n; i++) {
 		wrong = check_value(bc, &user->settings.list[i]);
@@ -109,8 +110,8 @@ static int show_user(struct bc *bc, const struct bc_users *users, struct checkin
 		return STATUS_OK;
 	}
 	printf("%s: as %s:%u says for '%s'\n", c->pw->pw_name, c->file, user->line, user->who);
-	if (bc_user_settings(bc, bc_find_hierarchy(bc, "0"), user, profile_dir(), &s, NULL,
-			     NULL))
+	if (bc_expand_profile(bc, bc_find_hierarchy(bc, "0"), profile_dir(), &user->settings, &s,
+			      NULL, NULL))
 		status = fail("%s:%u: %s", c->file, user->line, bc_error(bc));
 	for (i = 0; i < s.n; i++)
 		printf("  %s=%s\n", s.list[i].name, s.list[i].value);

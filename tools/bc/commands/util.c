@@ -186,27 +186,13 @@ static void note_left_out(const char *name, const char *why, void *arg)
 	note("left out %s: %s", name, why);
 }
 
-int add_profile(struct bc_group *group, const char *name, struct bc_settings *s)
-{
-	return bc_add_profile(bc_group_bc(group), bc_group_hierarchy(group), profile_dir(), name,
-			      s, note_left_out, NULL);
-}
-
 int set_all(struct bc_group *group, const struct bc_settings *s)
 {
-	const char *profile = NULL;
-	struct bc_settings all = { };
-	size_t i;
-	int err = 0;
+	struct bc_settings all;
+	int err;
 
-	for (i = 0; i < s->n; i++) {
-		if (strcmp(s->list[i].name, "profile"))
-			add_setting(&all, s->list[i].name, s->list[i].value);
-		else
-			profile = s->list[i].value;
-	}
-	if (profile)
-		err = add_profile(group, profile, &all);
+	err = bc_expand_profile(bc_group_bc(group), bc_group_hierarchy(group), profile_dir(), s,
+				&all, note_left_out, NULL);
 	if (!err)
 		err = bc_set(group, all.list, all.n);
 	bc_settings_free(&all);

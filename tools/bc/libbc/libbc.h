@@ -316,13 +316,14 @@ int bc_profile_text(const char *dir, const char *name, char **text, char **from)
 int bc_profile_settings(const char *dir, const char *name, struct bc_settings *s,
 			char **wrong);
 /*
- * Add to a list those settings of a profile of which it has none by that name. What this
- * kernel, or hierarchy @h, has not got is left out; for each, @left_out is called, if it is
- * not NULL. -errno, with a line for bc_error().
+ * Copy a list, in which a setting "profile" stands for what that profile has, but for what the
+ * list says otherwise. What this kernel, or hierarchy @h, has not got is left out; for each,
+ * @left_out is called, if it is not NULL. -errno, with a line for bc_error(). *@all is to be
+ * freed in any case; after an error of the profile, it has the others.
  */
-int bc_add_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
-		   const char *name, struct bc_settings *s,
-		   void (*left_out)(const char *name, const char *why, void *arg), void *arg);
+int bc_expand_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
+		      const struct bc_settings *s, struct bc_settings *all,
+		      void (*left_out)(const char *name, const char *why, void *arg), void *arg);
 
 /* Tasks --------------------------------------------------------------------------- */
 

@@ -281,9 +281,48 @@ static const char *why_left_out(struct bc *bc, const struct bc_hierarchy *h, con
 	return strncmp(name, "notify", 6) ? "this kernel has no such resource" : NULL;
 }
 
-int bc_add_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
-		   const char *name, struct bc_settings *s,
-		   void (*left_out)(const char *name, const char *why, void *arg), void *arg)
+/* Is there a setting of this file of a resource, or, with "", of all of it? */
+static bool mentions(const struct bc_settings *s, const char *resource, size_t len,
+		     const char *file)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		const char *name = s->list[i].name;
+
+		if (!strncmp(name, resource, len) &&
+		    (file[0] ? name[len] == '.' && !strcmp(name + len + 1, file) : !name[len]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a profile says, but for what is in the list already: a limit there takes the barrier
+ * along, and of a resource that has a barrier alone there, the limit is the profile's.
+ */
+static int add_rest(struct bc_settings *s, const struct bc_setting *one)
+{
+	size_t len = strcspn(one->name, ".");
+	const char *colon = strchr(one->value, ':');
+	char *limit;
+	int err;
+
+	if (mentions(s, one->name, len, "") || bc_settings_have(s, one->name) ||
+	    (!one->name[len] && mentions(s, one->name, len, "limit")))
+		return 0;
+	if (one->name[len] || !mentions(s, one->name, len, "barrier"))
+		return bc_settings_add(s, one->name, one->value);
+	if (asprintf(&limit, "%s.limit", one->name) < 0)
+		return -ENOMEM;
+	err = bc_settings_add(s, limit, colon ? colon + 1 : one->value);
+	free(limit);
+	return err;
+}
+
+static int add_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
+		       const char *name, struct bc_settings *s,
+		       void (*left_out)(const char *name, const char *why, void *arg), void *arg)
 {
 	struct bc_settings profile;
 	char *wrong;
@@ -300,12 +339,40 @@ int bc_add_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
 
 		if (why && left_out)
 			left_out(one->name, why, arg);
-		if (why || bc_settings_have(s, one->name))
+		if (why)
 			continue;
-		err = bc_settings_add(s, one->name, one->value);
+		err = add_rest(s, one);
 		if (err)
 			bc_fail(bc, ENOMEM, "out of memory");
 	}
 	bc_settings_free(&profile);
 	return err;
+}
+
+int bc_expand_profile(struct bc *bc, const struct bc_hierarchy *h, const char *dir,
+		      const struct bc_settings *s, struct bc_settings *all,
+		      void (*left_out)(const char *name, const char *why, void *arg), void *arg)
+{
+	const char *profile = NULL;
+	int err = 0;
+	size_t i;
+
+	memset(all, 0, sizeof(*all));
+	for (i = 0; i < s->n && !err; i++) {
+		const struct bc_setting *one = &s->list[i];
+
+		if (strcmp(one->name, "profile")) {
+			if (bc_settings_add(all, one->name, one->value))
+				err = bc_fail(bc, ENOMEM, "out of memory");
+		} else if (profile) {
+			err = bc_fail(bc, EINVAL,
+				      "there is one profile for a group, and not two: '%s', '%s'",
+				      profile, one->value);
+		} else {
+			profile = one->value;
+		}
+	}
+	if (err || !profile)
+		return err;
+	return add_profile(bc, h, dir, profile, all, left_out, arg);
 }

@@ -13,7 +13,6 @@ struct reading {
 static void free_user(struct bc_user *u)
 {
 	free(u->who);
-	free(u->profile);
 	bc_settings_free(&u->settings);
 }
 
@@ -25,14 +24,8 @@ static const char *take_setting(struct bc_user *u, const struct conf_words *w, s
 	if (bc_conf_is_sign(w, i) || !bc_conf_is_sign(w, i + 1) || i + 2 >= w->n ||
 	    bc_conf_is_sign(w, i + 2))
 		return "behind who it is come 'NAME=VALUE', or '-' alone";
-	if (!strcmp(name, "profile")) {
-		if (u->profile)
-			return "there is one profile for a user";
-		u->profile = strdup(w->word[i + 2]);
-		return u->profile ? NULL : bc_conf_out_of_memory();
-	}
 	if (bc_settings_have(&u->settings, name))
-		return "a resource is there twice";
+		return "a resource, or the profile, is there twice";
 	return bc_settings_add(&u->settings, name, w->word[i + 2]) ?
 		bc_conf_out_of_memory() : NULL;
 }
@@ -122,22 +115,4 @@ const struct bc_user *bc_users_find(const struct bc_users *users, const char *na
 			return &users->list[i];
 	}
 	return by_name ? NULL : all;
-}
-
-int bc_user_settings(struct bc *bc, const struct bc_hierarchy *h, const struct bc_user *user,
-		     const char *profiles, struct bc_settings *s,
-		     void (*left_out)(const char *name, const char *why, void *arg), void *arg)
-{
-	size_t i;
-	int err = 0;
-
-	memset(s, 0, sizeof(*s));
-	for (i = 0; i < user->settings.n && !err; i++)
-		err = bc_settings_add(s, user->settings.list[i].name,
-				      user->settings.list[i].value);
-	if (err)
-		return bc_fail(bc, ENOMEM, "out of memory");
-	if (!user->profile)
-		return 0;
-	return bc_add_profile(bc, h, profiles, user->profile, s, left_out, arg);
 }

@@ -11,14 +11,12 @@
  * struct bc_user - a line
  * @who: a user, "@GROUP", or "*"
  * @none: there is to be no group
- * @profile: or NULL
- * @settings: what goes before that
+ * @settings: as bc_expand_profile() takes them
  * @line: its number
  */
 struct bc_user {
 	char *who;
 	bool none;
-	char *profile;
 	struct bc_settings settings;
 	unsigned int line;
 };
@@ -43,13 +41,5 @@ void bc_users_free(struct bc_users *users);
 const struct bc_user *bc_users_find(const struct bc_users *users, const char *name,
 				    bool by_name,
 				    bool (*in_group)(const char *group, void *arg), void *arg);
-
-/*
- * What a line says with its profile, for groups in @h; as bc_add_profile(). @s is to be freed,
- * also after an error.
- */
-int bc_user_settings(struct bc *bc, const struct bc_hierarchy *h, const struct bc_user *user,
-		     const char *profiles, struct bc_settings *s,
-		     void (*left_out)(const char *name, const char *why, void *arg), void *arg);
 
 #endif /* LIBBC_USERS_H */

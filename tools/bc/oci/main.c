@@ -300,17 +300,13 @@ static int clear_old(struct bc *bc, const struct oci_state *s)
 /* Limits first, so that the process is never without. -errno with a line for bc_error(). */
 static int fill(struct bc *bc, const struct oci_state *s, struct bc_group *group)
 {
-	struct bc_settings profile = { };
-	int err = 0;
+	struct bc_settings all;
+	int err;
 
-	if (s->profile)
-		err = bc_add_profile(bc, bc_group_hierarchy(group), secure_getenv("BC_PROFILES"),
-				     s->profile, &profile, NULL, NULL);
-	if (!err)
-		err = bc_set(group, profile.list, profile.n);
-	bc_settings_free(&profile);
-	/* What is said by itself goes before. */
-	err = err ?: bc_set(group, s->settings.list, s->settings.n);
+	err = bc_expand_profile(bc, bc_group_hierarchy(group), secure_getenv("BC_PROFILES"),
+				&s->settings, &all, NULL, NULL);
+	err = err ?: bc_set(group, all.list, all.n);
+	bc_settings_free(&all);
 	return err ?: bc_move(group, s->pid, false);
 }
 

@@ -35,14 +35,14 @@ struct bc_options oci_options(void);
  * @bundle: where its config.json is; NULL if it is not told
  * @pid: of its first process; 0 if there is none
  * @annotated: the state has annotations, ours or not
- * @group, @profile: what these annotations say, or NULL
- * @settings: what the others of ours say
+ * @group: what this annotation says, or NULL
+ * @settings: what the others of ours say, as bc_expand_profile() takes them
  */
 struct oci_state {
 	char *id, *status, *bundle;
 	pid_t pid;
 	bool annotated;
-	char *group, *profile;
+	char *group;
 	struct bc_settings settings;
 };
 

@@ -10,14 +10,13 @@ void oci_state_free(struct oci_state *s)
 	free(s->status);
 	free(s->bundle);
 	free(s->group);
-	free(s->profile);
 	bc_settings_free(&s->settings);
 	memset(s, 0, sizeof(*s));
 }
 
 bool oci_wants_group(const struct oci_state *s)
 {
-	return s->group || s->profile || s->settings.n;
+	return s->group || s->settings.n;
 }
 
 /* An object, and nothing behind it. NULL, or what is wrong. */
@@ -75,8 +74,6 @@ static char *take_annotation(struct oci_state *s, const char *key, struct json_o
 
 	if (!strcmp(name, "group"))
 		return take_text(val, key, &s->group);
-	if (!strcmp(name, "profile"))
-		return take_text(val, key, &s->profile);
 	if (!name[0])
 		return format("'%s' names no resource", key);
 	wrong = take_text(val, key, &text);

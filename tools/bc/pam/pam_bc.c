@@ -282,7 +282,8 @@ static int set_limits(struct login *l, const struct bc_user *user, struct bc_gro
 	int err, ret;
 	size_t i;
 
-	ret = bc_user_settings(l->bc, l->h, user, where("BC_PROFILES", NULL), &s, left_out, l);
+	ret = bc_expand_profile(l->bc, l->h, where("BC_PROFILES", NULL), &user->settings, &s,
+				left_out, l);
 	if (ret)
 		say(l, LOG_ERR, "%s:%u: %s", l->conf, user->line, bc_error(l->bc));
 	if (s.n && !bc_set(group, s.list, s.n)) {
