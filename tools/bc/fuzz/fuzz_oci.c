@@ -38,10 +38,10 @@ struct bc_options oci_options(void)
 
 static void check_name(const char *id)
 {
-	char *name = oci_escape(id, NULL);
+	char *name;
 
-	if (!name[0] || name[0] == '.' || strpbrk(name, "/\n\x7f") ||
-	    strlen(name) > 4 * strlen(id))
+	if (bc_escape_name(NULL, id, &name) || !name[0] || name[0] == '.' ||
+	    strpbrk(name, "/\n\x7f") || strlen(name) > 3 * strlen(id))
 		abort();
 	free(name);
 }

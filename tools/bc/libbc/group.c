@@ -447,17 +447,16 @@ static bool is_taken(struct bc *bc, const char *name)
 int bc_escape_name(struct bc *bc, const char *name, char **escaped)
 {
 	const unsigned char *s = (const unsigned char *)name;
-	bool first = name[0] == '.' || is_taken(bc, name);
-	char *to = malloc(3 * strlen(name) + 1);
+	bool first = name[0] == '.' || (bc && is_taken(bc, name));
+	char *to;
 
-	*escaped = to;
+	*escaped = NULL;
+	if (!*s)
+		return bc ? bc_fail(bc, EINVAL, "an empty name is no group") : -EINVAL;
+	to = malloc(3 * strlen(name) + 1);
 	if (!to)
-		return bc_fail(bc, ENOMEM, "out of memory");
-	if (!*s) {
-		free(to);
-		*escaped = NULL;
-		return bc_fail(bc, EINVAL, "an empty name is no group");
-	}
+		return bc ? bc_fail(bc, ENOMEM, "out of memory") : -ENOMEM;
+	*escaped = to;
 	for (; *s; s++, first = false) {
 		if (first || *s == '/' || *s == '%' || *s < ' ' || *s == 0x7f)
 			to += sprintf(to, "%%%02X", *s);

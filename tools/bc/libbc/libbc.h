@@ -236,6 +236,7 @@ int bc_remove_tree(struct bc_group *group, int (*busy)(struct bc_group *group, v
  * Any name, of a user for instance, as the name of a group: a slash, a percent sign and
  * control characters become %XX, and so does the first byte if that is a dot, or if the name
  * is that of a controller or of a group's own file. Different ones stay different. To be freed.
+ * @bc may be NULL for the name of a file elsewhere.
  */
 int bc_escape_name(struct bc *bc, const char *name, char **escaped);
 

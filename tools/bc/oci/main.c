@@ -220,9 +220,12 @@ static void sweep_old(struct bc *bc)
 static int find_name(struct bc *bc, const struct oci_state *s, const struct bc_hierarchy **h,
 		     char **name)
 {
-	char *id = oci_escape(s->id, bc), *spec, *path, *caller;
+	char *id, *spec, *path, *caller;
 	int err;
 
+	err = bc_escape_name(bc, s->id, &id);
+	if (err)
+		return fail("container %s: %s", s->id, bc_error(bc));
 	spec = s->group ? format("%s", s->group) : format("/containers/%s", id);
 	free(id);
 	err = bc_parse_group(bc, spec, h, &path);

@@ -55,8 +55,6 @@ char *oci_parse_config(const char *text, size_t len, struct oci_state *s);
 void oci_state_free(struct oci_state *s);
 /* Is there any annotation of ours? */
 bool oci_wants_group(const struct oci_state *s);
-/* A container's name as that of a file, or of a group (@bc is not NULL then). */
-char *oci_escape(const char *id, struct bc *bc);
 
 /* record.c ------------------------------------------------------------------------ */
 

@@ -27,6 +27,14 @@ static unsigned int outer_uid(void)
 	return n == 2 ? geteuid() - inside + outside : geteuid();
 }
 
+/* An empty one, which no file has, if there is none for it. */
+static char *file_name(const char *container)
+{
+	char *name;
+
+	return bc_escape_name(NULL, container, &name) ? format("%s", "") : name;
+}
+
 /* Open the directory. A descriptor, or -errno; *@where is what it is, to be freed. */
 static int open_dir(bool make, char **where)
 {
@@ -106,7 +114,7 @@ int oci_record_read(const char *container, struct oci_record *rec)
 	free(where);
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	name = oci_escape(container, NULL);
+	name = file_name(container);
 	ret = read_file(dir, name, rec);
 	free(name);
 	close(dir);
@@ -149,7 +157,7 @@ int oci_record_write(const char *container, const struct oci_record *rec, char *
 	dir = open_dir(true, where);
 	if (dir < 0)
 		return dir;
-	name = oci_escape(container, NULL);
+	name = file_name(container);
 	/* No name begins with a dot. */
 	temp = format(".%s", name);
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -184,7 +192,7 @@ void oci_record_drop(const char *container)
 	free(where);
 	if (dir < 0)
 		return;
-	name = oci_escape(container, NULL);
+	name = file_name(container);
 	unlinkat(dir, name, 0);
 	free(name);
 	close(dir);

@@ -152,22 +152,3 @@ char *oci_parse_config(const char *text, size_t len, struct oci_state *s)
 	json_object_put(obj);
 	return wrong;
 }
-
-char *oci_escape(const char *id, struct bc *bc)
-{
-	const unsigned char *s = (const unsigned char *)id;
-	bool taken = id[0] == '.' || (bc && bc_find_controller(bc, id));
-	char *name = malloc(4 * strlen(id) + 1), *to = name;
-
-	if (!name)
-		return format("%s", id);
-	for (; *s; s++) {
-		if (*s < ' ' || *s == 0x7f || *s == '/' || *s == '\\' || taken)
-			to += sprintf(to, "\\%03o", *s);
-		else
-			*to++ = *s;
-		taken = false;
-	}
-	*to = '\0';
-	return name;
-}

@@ -218,12 +218,13 @@ name()
 	hook "$(over "$1")" poststop
 	[ ! -e "$root/containers/$2" ]; result $? "oci: gone from $2"
 }
-name 'a/b' 'a\057b'
-name '..' '\056.'
-name 'a\nb' 'a\012b'
-name 'a\\b' 'a\134b'
+name 'a/b' 'a%2Fb'
+name '..' '%2E.'
+name 'a\nb' 'a%0Ab'
+name 'a%b' 'a%25b'
 name 'a b:c' 'a b:c'
-name numtasks '\156umtasks'
+name numtasks '%6Eumtasks'
+name tasks '%74asks'
 name 'ü' 'ü'
 make_up 2001
 fails 1 "container a?[31m: there is no resource 'x?y'" hook "$(state 'a\u001b[31m' 2001 'x\ny' 3)" createRuntime
