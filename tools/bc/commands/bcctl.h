@@ -78,6 +78,9 @@ const char *profile_dir(void);
 /* bc_set(), where "profile" stands for what it has; says what is left out. */
 int set_all(struct bc_group *group, const struct bc_settings *s);
 
+/* By name or number: is there such a one? *@gid is the user's, or -1 if it is not known. */
+bool find_user(const char *name, uid_t *uid, gid_t *gid);
+bool find_group(const char *name, gid_t *gid);
 /* USER[:GROUP], names or numbers; *@gid is -1 if it is not known. -ENOENT. */
 int parse_owner(const char *text, uid_t *uid, gid_t *gid);
 

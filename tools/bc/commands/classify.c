@@ -52,33 +52,18 @@ static void wrong_line(unsigned int line, const char *why, void *arg)
 	fail("%s:%u: %s", c->file, line, why);
 }
 
-/* By name or number. Who is not known has no processes, or not yet. */
+/* Who is not known has no processes, or not yet. */
 static void resolve(struct classifying *c, struct bc_rule *r)
 {
-	const char *name = r->who[0] == '@' ? r->who + 1 : r->who;
-	struct passwd *pw;
-	struct group *gr;
-	char *end;
+	bool group = r->who[0] == '@';
+	gid_t unused;
 
 	if (!strcmp(r->who, "*"))
 		return;
-	errno = 0;
-	r->id = strtoul(name, &end, 10);
-	r->known = isdigit((unsigned char)name[0]) && !*end && !errno;
-	if (r->known)
-		return;
-	if (r->who[0] == '@') {
-		gr = getgrnam(name);
-		r->known = gr;
-		r->id = gr ? gr->gr_gid : 0;
-	} else {
-		pw = getpwnam(name);
-		r->known = pw;
-		r->id = pw ? pw->pw_uid : 0;
-	}
+	r->known = group ? find_group(r->who + 1, &r->id) : find_user(r->who, &r->id, &unused);
 	if (!r->known)
-		note("%s:%u: there is no %s '%s'", c->file, r->line,
-		     r->who[0] == '@' ? "group" : "user", name);
+		note("%s:%u: there is no %s '%s'", c->file, r->line, group ? "group" : "user",
+		     r->who + group);
 }
 
 /* With one line left out, processes would go to where the next ones say. So: all or none. */

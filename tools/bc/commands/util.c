@@ -216,38 +216,53 @@ int parse_settings(char **argv, int n, struct bc_settings *s)
 	return STATUS_OK;
 }
 
+static bool parse_id(const char *text, unsigned int *id)
+{
+	unsigned long val;
+	char *end;
+
+	errno = 0;
+	val = strtoul(text, &end, 10);
+	*id = val;
+	/* The last one is no id. */
+	return isdigit((unsigned char)text[0]) && !*end && !errno && val < UINT_MAX;
+}
+
+bool find_user(const char *name, uid_t *uid, gid_t *gid)
+{
+	struct passwd *pw;
+
+	*gid = -1;
+	if (parse_id(name, uid))
+		return true;
+	pw = getpwnam(name);
+	if (pw) {
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+	}
+	return pw;
+}
+
+bool find_group(const char *name, gid_t *gid)
+{
+	struct group *gr;
+
+	if (parse_id(name, gid))
+		return true;
+	gr = getgrnam(name);
+	if (gr)
+		*gid = gr->gr_gid;
+	return gr;
+}
+
 int parse_owner(const char *text, uid_t *uid, gid_t *gid)
 {
 	const char *colon = strchr(text, ':');
-	char *user = strndup(text, colon ? (size_t)(colon - text) : strlen(text)), *end;
-	int err = 0;
+	char *user = format("%.*s", colon ? (int)(colon - text) : INT_MAX, text);
+	bool found = find_user(user, uid, gid) && (!colon || find_group(colon + 1, gid));
 
-	if (!user)
-		out_of_memory();
-	*gid = -1;
-	*uid = strtoul(user, &end, 10);
-	if (!isdigit((unsigned char)user[0]) || *end) {
-		struct passwd *pw = getpwnam(user);
-
-		if (pw) {
-			*uid = pw->pw_uid;
-			*gid = pw->pw_gid;
-		} else {
-			err = -ENOENT;
-		}
-	}
 	free(user);
-	if (err || !colon)
-		return err;
-	*gid = strtoul(colon + 1, &end, 10);
-	if (!isdigit((unsigned char)colon[1]) || *end) {
-		struct group *gr = getgrnam(colon + 1);
-
-		if (!gr)
-			return -ENOENT;
-		*gid = gr->gr_gid;
-	}
-	return 0;
+	return found ? 0 : -ENOENT;
 }
 
 static int each_below(struct bc *bc, struct bc_group *group, bool below,
