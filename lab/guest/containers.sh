@@ -10,7 +10,7 @@ if [ "${1-}" = here ]; then
 else
 	. /bc/debian.sh
 	if [ "${INSIDE-}" != 1 ]; then
-		debian_root || exit 1
+		debian_root bare.tar || exit 1
 		debian_run
 		exit
 	fi
