@@ -1,42 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# As root in a booted Debian, whose init is systemd, with bc-tools installed: nginx, cron and
-# postgresql, as Debian has them, in groups by /etc/bc/services.conf. Leaves things as they
-# were. KTAP.
+# In a Debian that systemd has booted, with bc-tools installed: nginx, cron and postgresql, as
+# Debian has them, in groups by /etc/bc/services.conf. Leaves things as they were. KTAP.
+# lab/distro starts this.
+. /bc/debian.sh
 
-bc=/sys/kernel/config/bc
 conf=/etc/bc/services.conf
 work=$(mktemp -d) || exit 1
-n=0
-rc=0
-
-# result STATUS NAME
-result()
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-	else
-		echo "not ok $n $2"
-		rc=1
-	fi
-}
-
-# within SECONDS COMMAND...: until it succeeds
-within()
-{
-	local n=$1
-	shift
-	while ! "$@" >/dev/null 2>&1; do
-		n=$((n - 1))
-		if [ $n -lt 0 ]; then
-			echo "# in vain: $*"
-			return 1
-		fi
-		sleep 1
-	done
-}
-
 pg=$(ls /etc/postgresql 2>/dev/null | tail -n 1)
 pgunit=postgresql@$pg-main.service
 
