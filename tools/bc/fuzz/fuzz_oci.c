@@ -8,9 +8,9 @@
 
 #include "../oci/oci.h"
 
-#define MAX_ARGS 64
-
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+#define MAX_ARGS 64
 
 /* As in main.c, which has a main(). */
 char *format(const char *fmt, ...)
