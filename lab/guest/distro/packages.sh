@@ -81,7 +81,7 @@ files()
 manual_pages()
 {
 	man -w 8 bcctl && man -w 8 bc-events && man -w 7 bc && man -w 5 bc.conf &&
-		man -P cat 8 bcctl | grep -q 'bcctl exec'
+		man -w 7 bc-services && man -P cat 8 bcctl | grep -q 'bcctl exec'
 }
 
 completion()
