@@ -65,10 +65,13 @@ until_said()
 
 echo "TAP version 13"
 
-# Programs that no other process runs, so that nobody else is moved.
+# Programs that no other process runs, so that nobody else is moved. With busybox, sleep may
+# be a part of the shell, which is sleep(1) by that name.
+program=$(readlink -f "$(command -v sleep)")
+[ -f "$program" ] || program=$(readlink "/proc/$$/exe")
 for p in here late own; do
 	mkdir "$tmp/$p"
-	cp "$(readlink -f "$(command -v sleep)")" "$tmp/$p/sleep"
+	cp "$program" "$tmp/$p/sleep"
 done
 cat >"$tmp/rules" <<END
 54321              $g/user

@@ -314,14 +314,13 @@ TEST_F_TIMEOUT(phys, migration, 60)
 /* A breakpoint in a file's page is a copy of it. */
 TEST_F(phys, uprobe)
 {
-	const char *events = "/sys/kernel/tracing/uprobe_events";
-	const char *enable = "/sys/kernel/tracing/events/uprobes/bc_selftest";
+	const char *enable = BC_TRACING "/events/uprobes/bc_selftest";
 	char maps[PATH_MAX] = "", exe[PATH_MAX], line[512];
 	unsigned long start = 0, end, offset = 0;
 	long base, len;
 	FILE *f;
 
-	if (access(events, W_OK))
+	if (!bc_tracing() || access(BC_TRACING "/uprobe_events", W_OK))
 		SKIP(return, "no uprobes");
 	len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	ASSERT_LT(0, len);
@@ -338,15 +337,14 @@ TEST_F(phys, uprobe)
 	ASSERT_NE(0, start);
 	offset += (unsigned long)put - start;
 	base = bc_get(self->a, held);
-	if (bc_write("/sys/kernel/tracing", "uprobe_events", "p:uprobes/bc_selftest %s:0x%lx", exe,
-		     offset))
+	if (bc_write(BC_TRACING, "uprobe_events", "p:uprobes/bc_selftest %s:0x%lx", exe, offset))
 		SKIP(return, "no uprobe in %s", exe);
 	EXPECT_EQ(0, bc_write(enable, "enable", "1"));
 	EXPECT_EQ(base + 1, bc_settle(self->a, held, base + 1));
 	EXPECT_EQ(0, bc_write(enable, "enable", "0"));
 	/* The file's page may be mapped again. */
 	EXPECT_GE(base + 1, bc_get(self->a, held));
-	EXPECT_EQ(0, bc_write("/sys/kernel/tracing", "uprobe_events", "-:uprobes/bc_selftest"));
+	EXPECT_EQ(0, bc_write(BC_TRACING, "uprobe_events", "-:uprobes/bc_selftest"));
 	EXPECT_EQ(0, bc_get(self->a, "physpages/failcnt"));
 	EXPECT_LE(base + 1, bc_get(self->a, maxheld));
 }
