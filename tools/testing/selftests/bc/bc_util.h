@@ -583,7 +583,7 @@ static const char *bc_tear_down(const char *dir)
 /**
  * struct bc_file_mode - a file that has to be there
  * @name: of it
- * @mode: who may do what with it
+ * @mode: who may do what with it; and its type, a regular file if there is none
  */
 struct bc_file_mode {
 	const char *name;
@@ -596,14 +596,16 @@ static inline void bc_expect_modes(struct __test_metadata *_metadata, const char
 {
 	char path[PATH_MAX];
 	struct stat st;
+	mode_t mode;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
+		mode = files[i].mode;
 		bc_path(path, dir, files[i].name);
 		ASSERT_EQ(0, stat(path, &st)) {
 			TH_LOG("%s: %s", path, strerror(errno));
 		}
-		EXPECT_EQ(S_IFREG | files[i].mode, st.st_mode) {
+		EXPECT_EQ(mode & S_IFMT ? mode : S_IFREG | mode, st.st_mode) {
 			TH_LOG("%s", path);
 		}
 		EXPECT_EQ(0, st.st_uid);
