@@ -9,23 +9,24 @@
 
 #include "oci.h"
 
-/* Options of crun, runc and youki; a letter is a short one. */
+/* Options of crun, runc (also the later ones) and youki; a letter is a short one. */
 static const char * const global_values[] = {
 	"root", "r", "log", "l", "log-format", "log-level", "criu", "rootless",
 	"cgroup-manager", NULL
 };
 
 static const char * const global_flags[] = {
-	"debug", "systemd-cgroup", "help", "h", "version", "v", "V", NULL
+	"debug", "systemd-cgroup", "help", "h", "?", "usage", "version", "v", "V", NULL
 };
 
 static const char * const exec_values[] = {
 	"console-socket", "cwd", "env", "e", "user", "u", "additional-gids", "g", "process",
-	"p", "pid-file", "process-label", "apparmor", "cap", "c", "preserve-fds", "cgroup", NULL
+	"p", "pid-file", "pidfd-socket", "process-label", "apparmor", "cap", "c", "preserve-fds",
+	"cgroup", NULL
 };
 
 static const char * const exec_flags[] = {
-	"tty", "t", "detach", "d", "no-new-privs", "ignore-paused", "help", "h", NULL
+	"tty", "t", "detach", "d", "no-new-privs", "ignore-paused", "help", "h", "?", "usage", NULL
 };
 
 static bool is_in(const char * const *list, const char *name, size_t len)
@@ -44,7 +45,7 @@ static int option_args(const char *arg, const char * const *values, const char *
 	size_t len = strcspn(name, "="), i;
 
 	/* With its value in it, or without: it is one. Go takes one dash for two. */
-	if (name[len] == '=' && len > 1)
+	if (name[len] == '=')
 		return 1;
 	if (is_in(values, name, len))
 		return 2;

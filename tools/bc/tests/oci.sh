@@ -314,11 +314,14 @@ exec_runc()
 }
 for args in "exec web sh" "--root /run/x --log=/l exec web sh" "--debug --log-format json exec -d -t web sh" \
 	    "exec --process p.json --pid-file f --detach web" "exec -td -e A=web2 --cwd /web web sh -c exit" \
-	    "exec -euser=x -u 0:0 -- web sh" "-root /r exec web -x" "exec --no-new-privs --cap=all web sh"; do
+	    "exec -euser=x -u 0:0 -- web sh" "-root /r exec web -x" "exec --no-new-privs --cap=all web sh" \
+	    "exec -e=A=1 web sh" "exec -u=0 -t=true web sh" "exec --pidfd-socket p web sh"; do
 	is "runtime: $args" "yes runc: $args" exec_runc $args
 done
 is "runtime: exec in a container that has no group" "runc: exec other web" exec_runc exec other web
 is "runtime: exec, of nothing" "runc: exec" exec_runc exec
+is "runtime: exec, help" "runc: exec -?" exec_runc exec "-?"
+is "runtime: exec, usage" "runc: exec --usage" exec_runc exec --usage
 is "runtime: a new option of another command" "runc: --new x run web" exec_runc --new x run web
 fails 1 "option '--new' is not known here" exec_runc exec --new web sh
 fails 1 "option '--new' is not known here" exec_runc --new x exec web sh
