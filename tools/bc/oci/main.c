@@ -237,6 +237,12 @@ static int find_name(struct bc *bc, const struct oci_state *s, const struct bc_h
 		return fail("container %s: " OCI_PREFIX "group: '%s' is where everybody is",
 			    s->id, s->group);
 	}
+	/* In a record, what follows would not be of its name. */
+	if (strchr(path, '\n')) {
+		free(path);
+		return fail("container %s: " OCI_PREFIX "group: '%s' has a newline in it", s->id,
+			    s->group);
+	}
 	err = bc_task_group(bc, 0, *h, &caller);
 	if (err) {
 		free(path);
@@ -300,6 +306,26 @@ static int clear_old(struct bc *bc, const struct oci_state *s)
 	return ret;
 }
 
+/*
+ * Annotations are for resources. The files of a group itself, as notify_on_release, are not
+ * limits, and a container is not to say what happens with its group. bc_set() knows them.
+ */
+static const char *not_for_containers(struct bc *bc, const struct oci_state *s,
+				      struct bc_group *group)
+{
+	size_t i;
+
+	for (i = 0; i < s->settings.n; i++) {
+		const char *name = s->settings.list[i].name;
+
+		/* With a dot or a slash it is none; bc_set() says what it is. */
+		if (!strpbrk(name, "./") && !bc_find_controller(bc, name) &&
+		    !faccessat(bc_group_fd(group), name, F_OK, 0))
+			return name;
+	}
+	return NULL;
+}
+
 /* Limits first, so that the process is never without. -errno with a line for bc_error(). */
 static int fill(struct bc *bc, const struct oci_state *s, struct bc_group *group)
 {
@@ -334,6 +360,7 @@ static int make(struct bc *bc, const struct oci_state *s, const char *name)
 		.group = (char *)name, .bundle = s->bundle ?: "?",
 	};
 	struct bc_group *group;
+	const char *wrong;
 	int made, err;
 
 	/* Not ours, or there would have been a record. */
@@ -358,7 +385,10 @@ static int make(struct bc *bc, const struct oci_state *s, const char *name)
 		return EXIT_FAILURE;
 	}
 	err = save(s, &rec, group);
-	if (!err && fill(bc, s, group))
+	wrong = not_for_containers(bc, s, group);
+	if (!err && wrong)
+		err = fail("container %s: '%s' is no resource", s->id, wrong);
+	else if (!err && fill(bc, s, group))
 		err = fail("container %s: %s", s->id, bc_error(bc));
 	if (err) {
 		bc_uncreate(group, made);

@@ -147,6 +147,8 @@ refused "'/a/../b' is no group" group /a/../b
 refused "there is no hierarchy 'net'" group net:/b
 refused "org.beancounters.group: '/' is where everybody is" group /
 refused "an empty name is no group" group ""
+refused "org.beancounters.group: '/a?b' has a newline in it" group '/a\nb'
+refused "container bad: 'notify_on_release' is no resource" notify_on_release 1
 refused "'.x' is no resource" .x 5
 refused "'org.beancounters.' names no resource" "" 5
 refused "there is a NUL byte in 'org.beancounters.numfiles'" numfiles '1\u0000'
