@@ -404,7 +404,7 @@ static int enter(struct oci_state *s)
 	const struct bc_hierarchy *h;
 	char *name = NULL;
 	struct bc *bc;
-	int status, old;
+	int status, old, lock;
 
 	if (read_config(s))
 		return EXIT_FAILURE;
@@ -417,6 +417,8 @@ static int enter(struct oci_state *s)
 		bc_close(bc);
 		return status;
 	}
+	/* If there can be no records, the first one says so. */
+	lock = oci_record_lock();
 	sweep_old(bc);
 	old = clear_old(bc, s);
 	status = old < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -424,6 +426,8 @@ static int enter(struct oci_state *s)
 		status = find_name(bc, s, &h, &name);
 	if (name)
 		status = make(bc, s, name);
+	if (lock >= 0)
+		close(lock);
 	free(name);
 	bc_close(bc);
 	return status;

@@ -69,6 +69,11 @@ struct oci_record {
 	unsigned long long id;
 };
 
+/*
+ * Wait until nobody else makes groups for containers, with records that are to stay as they
+ * are meanwhile. A descriptor, to be closed at the end, or -errno.
+ */
+int oci_record_lock(void);
 /* 1, 0 if there is none, or -errno. */
 int oci_record_read(const char *container, struct oci_record *rec);
 /* 0 or -errno; *@where is the directory that it was about, to be freed. */

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,6 +64,25 @@ static int open_dir(bool make, char **where)
 		}
 	}
 	return fd < 0 ? err : fd;
+}
+
+int oci_record_lock(void)
+{
+	char *where;
+	int fd = open_dir(true, &where), err;
+
+	free(where);
+	if (fd < 0)
+		return fd;
+	/* If the one that has it is killed, it is ours. */
+	while (flock(fd, LOCK_EX)) {
+		err = -errno;
+		if (err != -EINTR) {
+			close(fd);
+			return err;
+		}
+	}
+	return fd;
 }
 
 static int parse(FILE *f, struct oci_record *rec)
@@ -135,8 +155,13 @@ void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void
 	free(where);
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	while (dir && (d = readdir(dir))) {
-		if (d->d_name[0] == '.' || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
-		    st.st_mtime > time(NULL) - seconds || read_file(fd, d->d_name, &rec) <= 0)
+		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
+		    st.st_mtime > time(NULL) - seconds)
+			continue;
+		/* Of who was killed before it had its name. */
+		if (d->d_name[0] == '.')
+			unlinkat(fd, d->d_name, 0);
+		if (d->d_name[0] == '.' || read_file(fd, d->d_name, &rec) <= 0)
 			continue;
 		if (fn(&rec, arg))
 			unlinkat(fd, d->d_name, 0);

@@ -117,7 +117,9 @@ for c in left young live; do
 done
 touch -d "2 minutes ago" "$BC_STATE/bc-oci/left" "$BC_STATE/bc-oci/live"
 printf 'nonsense' >"$BC_STATE/bc-oci/broken"
-touch -d "2 minutes ago" "$BC_STATE/bc-oci/broken"
+: >"$BC_STATE/bc-oci/.killed"
+: >"$BC_STATE/bc-oci/.writes"
+touch -d "2 minutes ago" "$BC_STATE/bc-oci/broken" "$BC_STATE/bc-oci/.killed"
 make_up 2001
 ok "oci: another container" hook "$(state next 2001 numpty 3)" createRuntime
 nothing left "oci: has removed what was left of an old one"
@@ -125,6 +127,23 @@ nothing left "oci: has removed what was left of an old one"
 [ -d "$root/containers/live/below" ] && [ -e "$BC_STATE/bc-oci/live" ]; result $? "oci: nor of one that is there"
 rm "$BC_PROC/2001/made_up" "$BC_PROC/2003/made_up" "$BC_STATE/bc-oci/broken"
 for c in next young live; do hook "$(over $c)" poststop; done
+[ ! -e "$BC_STATE/bc-oci/.killed" ] && [ -e "$BC_STATE/bc-oci/.writes" ]
+result $? "oci: half a record is removed, but not that of who writes it now"
+rm -f "$BC_STATE/bc-oci/.writes"
+
+# --- one after the other ------------------------------------------------------
+make_up 2001
+exec 8<"$BC_STATE/bc-oci"
+flock 8
+hook "$(state queue 2001 numpty 3)" createRuntime 8<&- >"$tmp/out" 2>"$tmp/err" &
+waiting="-> FLOCK .*:$(stat -c %i "$BC_STATE/bc-oci") "
+until grep -q -- "$waiting" /proc/locks || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+grep -q -- "$waiting" /proc/locks && [ ! -e "$root/containers/queue" ]
+result $? "oci: waits for who makes a group"
+exec 8<&-
+wait $! && [ -d "$root/containers/queue" ]; result $? "oci: makes its own then"
+rm "$BC_PROC/2001/made_up"
+hook "$(over queue)" poststop
 
 # --- errors: no container, and nothing is left --------------------------------
 # refused TEXT ANNOTATION VALUE...
