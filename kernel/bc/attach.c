@@ -35,7 +35,6 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "core.h"

@@ -42,12 +42,16 @@
  */
 #include <linux/bc/core.h>
 #include <linux/bc/task.h>
+#include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/hash.h>
+#include <linux/init.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>

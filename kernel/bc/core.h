@@ -6,7 +6,10 @@
 #define _BC_CORE_H
 
 #include <linux/bc/core.h>
+#include <linux/bc/task.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 
 /* core.c, which says what they protect */
@@ -48,11 +51,13 @@ int bc_hierarchy_init(void);
  * bc_controller_hierarchy - the hierarchy that a controller is bound to
  * @id: the controller, which is there
  *
- * Context: bc_mutex or bc_hierarchies_rwsem is held.
+ * Context: bc_mutex is held.
  * Return: the hierarchy.
  */
 static inline struct bc_hierarchy *bc_controller_hierarchy(unsigned int id)
 {
+	lockdep_assert_held(&bc_mutex);
+
 	return bc_root_css[id]->group->hierarchy;
 }
 

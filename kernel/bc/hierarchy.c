@@ -21,8 +21,8 @@
 #include <linux/workqueue.h>
 
 #include "core.h"
-#include "late.h"
 #include "event.h"
+#include "late.h"
 
 struct bc_hierarchy bc_default_hierarchy;
 

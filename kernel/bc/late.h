@@ -2,6 +2,8 @@
 #ifndef _BC_LATE_H
 #define _BC_LATE_H
 
+#include <linux/kconfig.h>
+
 /*
  * Where numbers begin that could come to their end in the life of a machine, or have a bit
  * set that they have not for years: where tests are built in, shortly before that, so that

@@ -13,12 +13,12 @@
 #include <linux/bc/anon.h>
 #include <linux/bc/core.h>
 #include <linux/cleanup.h>
+#include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/oom.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
@@ -106,6 +106,8 @@ static void choose(struct phys_oom *oom)
 {
 	struct task_struct *p;
 
+	lockdep_assert_held(&oom_lock);
+
 	guard(rcu)();
 	for_each_process(p) {
 		if (!consider(oom, p))
@@ -181,6 +183,8 @@ static bool kill_victim(struct phys_oom *oom)
 	bool dying = is_dying(victim), killed;
 	struct phys_css *p, *all;
 	struct bc_css *css;
+
+	lockdep_assert_held(&oom_lock);
 
 	guard(rcu)();
 	css = process_css(victim);

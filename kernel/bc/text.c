@@ -6,8 +6,8 @@
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/kernel.h>
 #include <linux/kstrtox.h>
+#include <linux/limits.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
