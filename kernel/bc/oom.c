@@ -147,6 +147,8 @@ static bool is_dying(const struct task_struct *p)
 
 static bool is_protected(const struct task_struct *p)
 {
+	if (bc_sabotaged(BC_SABOTAGE_SPARE))
+		return false;
 	/* Without a lock: who writes that now comes too late. */
 	return data_race(READ_ONCE(p->signal->oom_score_adj)) == OOM_SCORE_ADJ_MIN;
 }

@@ -59,6 +59,7 @@
 #include "pages.h"
 #include "physpages.h"
 #include "pss.h"
+#include "sabotage.h"
 
 /* At most so many are to be freed above the barrier, which is not urgent. */
 #define MAX_TARGET	256UL
@@ -218,7 +219,7 @@ static bool is_paid(struct folio *folio)
 	unsigned long *owner = folio_owner(folio);
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
-	return owner && *owner;
+	return owner && *owner && !bc_sabotaged(BC_SABOTAGE_TWICE);
 }
 
 int __bc_anon_charge_swapin(struct folio *folio, struct mm_struct *mm)

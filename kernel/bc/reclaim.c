@@ -50,6 +50,8 @@ static struct mm_struct *next_mm(struct phys_css *top)
 
 	scoped_guard(spinlock_irq, &top->tree->tree_lock) {
 		while (!list_empty(&p->children) && (list_empty(&p->mms) || p->turn)) {
+			if (!list_empty(&p->mms) && bc_sabotaged(BC_SABOTAGE_ELDERS))
+				break;
 			p->turn = false;
 			p = list_first_entry(&p->children, struct phys_css, node);
 			list_move_tail(&p->node, &p->parent->children);
@@ -251,7 +253,7 @@ static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 		young = ptep_clear_young_notify(vma, addr, pte);
 		if (other)
 			clear_young_dirty_ptes(vma, addr, pte, nr, CYDP_CLEAR_YOUNG);
-		if (!young && !other)
+		if ((!young && !other) || bc_sabotaged(BC_SABOTAGE_YOUNG))
 			take(s, folio);
 	}
 	pte_unmap_unlock(start, ptl);
@@ -304,6 +306,8 @@ static void put_used_back(struct phys_scan *s)
 	struct folio *folio, *next;
 	unsigned long flags;
 
+	if (bc_sabotaged(BC_SABOTAGE_OTHERS))
+		return;
 	list_for_each_entry_safe(folio, next, &s->folios, lru) {
 		if (!folio_likely_mapped_shared(folio) ||
 		    !folio_referenced(folio, 0, NULL, &flags))

@@ -62,6 +62,15 @@ static const char * const names[] = {
 	[BC_SABOTAGE_TURNS] = "turns",
 	[BC_SABOTAGE_ASLEEP] = "asleep",
 	[BC_SABOTAGE_WHOLE] = "whole",
+	[BC_SABOTAGE_TWICE] = "twice",
+	[BC_SABOTAGE_YOUNG] = "young",
+	[BC_SABOTAGE_OTHERS] = "others",
+	[BC_SABOTAGE_ELDERS] = "elders",
+	[BC_SABOTAGE_SPARE] = "spare",
+	[BC_SABOTAGE_COPIES] = "copies",
+	[BC_SABOTAGE_NEIGHBOURS] = "neighbours",
+	[BC_SABOTAGE_FIRST] = "first",
+	[BC_SABOTAGE_WINDOW] = "window",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

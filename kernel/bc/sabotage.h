@@ -53,6 +53,15 @@ enum bc_sabotage {
 	BC_SABOTAGE_TURNS,		/* of those who wait for room, not all are woken */
 	BC_SABOTAGE_ASLEEP,		/* who waits for room in a group is not woken */
 	BC_SABOTAGE_WHOLE,		/* of a page that is shared, each has all */
+	BC_SABOTAGE_TWICE,		/* a page that was paid for is charged once more */
+	BC_SABOTAGE_YOUNG,		/* pages that were used just now are reclaimed, too */
+	BC_SABOTAGE_OTHERS,		/* and those that others use who share them */
+	BC_SABOTAGE_ELDERS,		/* pages of groups below are not, if there are others */
+	BC_SABOTAGE_SPARE,		/* who may not be killed is, when all of a group are */
+	BC_SABOTAGE_COPIES,		/* pages keep their slots in swap when they are read */
+	BC_SABOTAGE_NEIGHBOURS,		/* slots are uncharged from who has the first of them */
+	BC_SABOTAGE_FIRST,		/* a socket with nothing to send is refused, too */
+	BC_SABOTAGE_WINDOW,		/* the window is not what there is room for */
 };
 
 extern enum bc_sabotage bc_sabotage;

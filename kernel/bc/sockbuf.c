@@ -548,7 +548,7 @@ static bool mem_charge_send(struct bc_sock *bc, unsigned long n)
 		return true;
 	}
 	/* There may always be something on its way. */
-	if (first) {
+	if (first && !bc_sabotaged(BC_SABOTAGE_FIRST)) {
 		charge(bc, SK_MEM_SEND, n, BC_FORCE);
 		return true;
 	}
@@ -653,7 +653,7 @@ void __bc_sock_limit_window(struct bc_sock *bc, int mss, int *free_space,
 	unsigned long room = recv_room(bc);
 	int space;
 
-	if (likely(room > SZ_1G))
+	if (likely(room > SZ_1G) || bc_sabotaged(BC_SABOTAGE_WINDOW))
 		return;
 	space = tcp_win_from_space(sk, room);
 	/*

@@ -41,6 +41,7 @@
 
 #include "credit.h"
 #include "pages.h"
+#include "sabotage.h"
 #include "swappages.h"
 
 /**
@@ -174,6 +175,11 @@ int __bc_swap_charge(struct folio *folio, swp_entry_t entry)
 	return 0;
 }
 
+static bool is_same(u32 id, u32 first)
+{
+	return id == first || bc_sabotaged(BC_SABOTAGE_NEIGHBOURS);
+}
+
 /* Neighbours may have been freed together, and be of several groups. */
 void __bc_swap_uncharge(swp_entry_t entry, unsigned int nr)
 {
@@ -185,7 +191,7 @@ void __bc_swap_uncharge(swp_entry_t entry, unsigned int nr)
 		return;
 	for (end = owner + nr; owner < end; owner += n) {
 		id = *owner;
-		for (n = 0; owner + n < end && owner[n] == id; n++)
+		for (n = 0; owner + n < end && is_same(owner[n], id); n++)
 			WRITE_ONCE(owner[n], 0);
 		if (id)
 			credit_uncharge(bc_counter_find(id), n);
@@ -199,6 +205,8 @@ bool __bc_swap_full(const struct folio *folio)
 	struct bc_counter *c;
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
+	if (bc_sabotaged(BC_SABOTAGE_COPIES))
+		return false;
 	/* The folio keeps the slot, that the counter. */
 	for (c = id ? bc_counter_find(id) : NULL; c; c = c->parent) {
 		long half = bc_counter_barrier(c) / 2;
