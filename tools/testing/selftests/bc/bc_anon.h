@@ -20,8 +20,11 @@
 
 static const char * const bc_disk = "/dev/ram0";
 
+/* Before what else there is, so that pages go there and nowhere else. */
+#define BC_SWAP_PRIORITY 32000
+
 /* Let the kernel have 48 MB of a RAM disk as a swap device. */
-static inline int bc_swap_on_to(const char *disk, int minor, int flags)
+static inline int bc_swap_on_to(const char *disk, int minor, int priority)
 {
 	static union {
 		char page[BC_PAGE];
@@ -45,12 +48,21 @@ static inline int bc_swap_on_to(const char *disk, int minor, int flags)
 	close(fd);
 	if (ret != BC_PAGE)
 		return -EIO;
-	return swapon(disk, flags) ? -errno : 0;
+	return swapon(disk, SWAP_FLAG_PREFER | priority) ? -errno : 0;
 }
 
 static inline int bc_swap_on(void)
 {
-	return bc_swap_on_to(bc_disk, 0, 0);
+	return bc_swap_on_to(bc_disk, 0, BC_SWAP_PRIORITY);
+}
+
+/* And take it back. If that fails, the end of the test tries again. */
+static inline int bc_swap_off(bool *on)
+{
+	if (swapoff(bc_disk))
+		return -errno;
+	*on = false;
+	return 0;
 }
 
 /* The same for a test that cannot do without. Return: false, the test is to be left. */
