@@ -177,6 +177,7 @@ TEST_F_TIMEOUT(phys, kill_one, 120)
 TEST_F_TIMEOUT(phys, kill_all, 60)
 {
 	long p = bc_map_filled(0, 10);
+	char proc[32];
 
 	/* It is inherited. */
 	EXPECT_EQ(0, bc_get(self->a, "physpages/oom_group"));
@@ -189,6 +190,10 @@ TEST_F_TIMEOUT(phys, kill_all, 60)
 	ASSERT_EQ(0, bc_start_in(self->b, 1));
 	ASSERT_EQ(0, bc_start_in(self->a, 2));
 	ASSERT_EQ(0, bc_start_in(self->dir, 3));
+	/* Who may not be killed is not. */
+	ASSERT_EQ(0, bc_start_in(self->a, 4));
+	bc_proc_dir(proc, sizeof(proc), 4);
+	ASSERT_EQ(0, bc_write(proc, "oom_score_adj", "-1000"));
 	EXPECT_EQ(0, bc_write(self->dir, limit, "%ld", bc_get(self->dir, held) + 50));
 	EXPECT_EQ(-EPIPE, bc_map_filled(1, 100));
 	EXPECT_EQ(-EPIPE, bc_call(0, BC_CALL_CHECK, p, 1));
@@ -196,6 +201,7 @@ TEST_F_TIMEOUT(phys, kill_all, 60)
 	EXPECT_EQ(3, bc_get(self->a, kills));
 	EXPECT_EQ(1, bc_get(self->b, kills));
 	EXPECT_EQ(0, bc_call(3, SYS_getpid, 0) < 0);
+	EXPECT_EQ(0, bc_call(4, SYS_getpid, 0) < 0);
 	EXPECT_EQ(0, bc_settle(self->b, held, 0));
 	bc_puppet_kill(1);
 	EXPECT_EQ(0, rmdir(self->b));
@@ -252,8 +258,7 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 	EXPECT_LT(0, bc_get(self->a, failcnt));
 	TH_LOG("%ld times at the limit", bc_get(self->a, failcnt));
 	/* More than the limit comes back with swapoff(2). */
-	self->swap = false;
-	EXPECT_EQ(0, swapoff(bc_disk));
+	EXPECT_EQ(0, bc_swap_off(&self->swap));
 	EXPECT_LE(1000, bc_get(self->a, held));
 	EXPECT_EQ(0, bc_write(self->a, limit, "max"));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 1000));
@@ -305,6 +310,100 @@ TEST_F_TIMEOUT(phys, neighbour, 120)
 	EXPECT_EQ(0, bc_pages_of(1, "VmSwap"));
 	EXPECT_EQ(0, bc_pages_of(2, "VmSwap"));
 	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+/* A group that has processes of its own, and others below: both give. */
+TEST_F_TIMEOUT(phys, reclaim_in_turn, 120)
+{
+	char c[BC_DIR];
+	long p, q;
+
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
+	bc_child(c, self->a, "c");
+	ASSERT_EQ(0, bc_start_in(c, 1));
+	q = bc_map_filled(1, 300);
+	ASSERT_LT(0, q);
+	/* At a limit, all of memory would be looked at in the end. */
+	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", bc_get(self->a, held) + 100));
+	p = bc_map_filled(0, 600);
+	ASSERT_LT(0, p);
+	EXPECT_LE(32, bc_pages_of(0, "VmSwap"));
+	EXPECT_LE(32, bc_pages_of(1, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, q, 300));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+/* Some pages out of many. */
+static long check_some(long p, size_t pages)
+{
+	long bad = 0;
+	size_t i;
+
+	for (i = 0; i < pages; i += 8)
+		bad += bc_call(0, BC_CALL_CHECK, p + i * BC_PAGE, 1);
+	return bad;
+}
+
+/* What was used since the last time stays, the rest goes. */
+TEST_F_TIMEOUT(phys, second_chance, 60)
+{
+	long p = bc_map_filled(0, 400), val;
+
+	ASSERT_LT(0, p);
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	/* All have been used: all lose their marks, then some go. */
+	bc_write("/proc/sys/vm", "drop_caches", "1");
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "40"));
+	EXPECT_EQ(0, check_some(p, 400));
+	bc_write("/proc/sys/vm", "drop_caches", "1");
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "100"));
+	val = bc_pages_of(0, "VmSwap");
+	EXPECT_LE(100, val);
+	/* They need not be read. It may have used a page of its own for the first time. */
+	EXPECT_EQ(0, check_some(p, 400));
+	EXPECT_GE(3, val - bc_pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 400));
+}
+
+/* What the group does not use, and somebody else does who shares it, stays as well. */
+TEST_F_TIMEOUT(phys, used_by_others, 60)
+{
+	long p = bc_map_filled(0, 300), q = p + 100 * BC_PAGE;
+
+	ASSERT_LT(0, p);
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	ASSERT_EQ(0, bc_puppet_fork(0, 1, BC_CALL_FORK));
+	/* What is shared comes before what is not. */
+	EXPECT_EQ(0, bc_call(1, SYS_munmap, q, 200 * BC_PAGE));
+	EXPECT_EQ(0, bc_write(self->b, "tasks", "%d", bc_puppets[1].pid));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 100));
+	bc_write("/proc/sys/vm", "drop_caches", "1");
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "100"));
+	EXPECT_LE(100, bc_pages_of(0, "VmSwap"));
+	/* Some of its stack, perhaps. */
+	EXPECT_GE(50, bc_pages_of(1, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 300));
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, 100));
+}
+
+/* What a process has said that it could do without needs no swap to go. */
+TEST_F_TIMEOUT(phys, lazy_free, 60)
+{
+	long p = bc_map_filled(0, 100), max;
+
+	ASSERT_LT(0, p);
+	bc_write("/proc/sys/vm", "drop_caches", "1");
+	EXPECT_EQ(0, bc_call(0, SYS_madvise, p, 100 * BC_PAGE, MADV_FREE));
+	max = bc_get(self->a, held);
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	EXPECT_LT(0, bc_map_filled(0, 50));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_GE(max, bc_get(self->a, held));
 }
 
 /* Credit that CPUs keep is no reason to kill anybody. */
@@ -423,41 +522,57 @@ TEST_F_TIMEOUT(phys, system_call, 60)
 #define CGROUP "/sys/fs/cgroup"
 #define MEMCG CGROUP "/bc-selftest"
 
+/* Meet the limits of both, the cgroup's with @room pages, the group's with @max. */
+static void meet_both(struct __test_metadata *_metadata, const char *group, long room,
+		      long max)
+{
+	long p;
+
+	/* Some batches of CPUs beside it. */
+	room = (room + 128) * (long)BC_PAGE;
+	EXPECT_EQ(0, bc_write(MEMCG, "memory.max", "%ld", room));
+	EXPECT_EQ(0, bc_write(group, limit, "%ld", max));
+	p = bc_map_filled(0, 600);
+	EXPECT_LT(0, p);
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 600));
+	EXPECT_GE(max, bc_get(group, held));
+	EXPECT_GE(room, bc_get(MEMCG, "memory.current"));
+	EXPECT_LE(300, bc_pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 600 * BC_PAGE));
+}
+
 /*
  * A memory cgroup has its limit, too, and both are met by the same pages. Each gives back
  * what it has to, whichever is the tighter one, and the other does not notice.
  */
 TEST_F_TIMEOUT(phys, memcg, 120)
 {
-	long max = bc_get(self->a, held) + 150, room, p;
-	int tight;
+	/* The cgroup, the group, and as good as the same. */
+	static const long room[] = { 100, 300, 150 };
+	long max = bc_get(self->a, held) + 150;
+	char before[256];
+	size_t i;
 
-	if (access(CGROUP "/cgroup.subtree_control", W_OK) ||
+	if (bc_read(CGROUP, "cgroup.subtree_control", before, sizeof(before)) ||
 	    bc_write(CGROUP, "cgroup.subtree_control", "+memory"))
 		SKIP(return, "needs cgroup2 with memory in " CGROUP);
-	if (!bc_have_swap(_metadata, &self->swap))
-		return;
-	ASSERT_EQ(0, mkdir(MEMCG, 0755));
+	/* Nothing here ends the test before all is as it was. */
+	EXPECT_EQ(0, mkdir(MEMCG, 0755));
 	EXPECT_EQ(0, bc_write(MEMCG, "cgroup.procs", "%d", bc_puppets[0].pid));
-	for (tight = 0; tight < 3; tight++) {
-		/* Of the cgroup, of the group, and as good as the same. */
-		room = tight == 0 ? 100 : tight == 1 ? 300 : 150;
-		/* Some batches of CPUs beside it. */
-		EXPECT_EQ(0, bc_write(MEMCG, "memory.max", "%ld", (room + 128) * (long)BC_PAGE));
-		EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
-		p = bc_map_filled(0, 600);
-		ASSERT_LT(0, p);
-		EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
-		EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 600));
-		EXPECT_GE(max, bc_get(self->a, held));
-		EXPECT_GE((room + 128) * (long)BC_PAGE, bc_get(MEMCG, "memory.current"));
-		EXPECT_LE(300, bc_pages_of(0, "VmSwap"));
-		EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 600 * BC_PAGE));
+	if (!access("/sys/block/ram0", F_OK) && !bc_swap_on()) {
+		self->swap = true;
+		for (i = 0; i < ARRAY_SIZE(room); i++)
+			meet_both(_metadata, self->a, room[i], max);
+		EXPECT_EQ(0, bc_get(self->a, kills));
+		EXPECT_LT(0, bc_get(self->a, failcnt));
 	}
-	EXPECT_EQ(0, bc_get(self->a, kills));
-	EXPECT_LT(0, bc_get(self->a, failcnt));
 	bc_puppet_kill(0);
 	EXPECT_EQ(0, rmdir(MEMCG));
+	if (!strstr(before, "memory"))
+		EXPECT_EQ(0, bc_write(CGROUP, "cgroup.subtree_control", "-memory"));
+	if (!self->swap)
+		SKIP(return, "no swap, or no RAM disk");
 }
 
 /* Let the kernel kill somebody, as if the whole machine had no memory left. */
