@@ -204,11 +204,17 @@ TEST_F_TIMEOUT(phys, collapse, 60)
  */
 TEST_F_TIMEOUT(phys, same_pages, 120)
 {
-	long base_a, base_b, pss_a, pss_b, p;
+	static const char * const settings[] = { "sleep_millisecs", "pages_to_scan", "run" };
+	long base_a, base_b, pss_a, pss_b, p, before[ARRAY_SIZE(settings)];
+	size_t n;
 	int i;
 
 	if (access(KSM "/run", W_OK))
 		SKIP(return, "no KSM");
+	if (bc_get(KSM, "run") == 1 || bc_get(KSM, "pages_shared"))
+		SKIP(return, "others use KSM");
+	for (n = 0; n < ARRAY_SIZE(settings); n++)
+		before[n] = bc_get(KSM, settings[n]);
 	ASSERT_EQ(0, bc_start_in(self->b, 1));
 	base_a = bc_get(self->a, held);
 	base_b = bc_get(self->b, held);
@@ -223,6 +229,7 @@ TEST_F_TIMEOUT(phys, same_pages, 120)
 	pss_b = bc_get(self->b, pss);
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(0, bc_call(i, SYS_madvise, p, PAGES * BC_PAGE, MADV_MERGEABLE));
+	/* From here on, nothing ends the test before all is as it was. */
 	EXPECT_EQ(0, bc_write(KSM, "sleep_millisecs", "1"));
 	EXPECT_EQ(0, bc_write(KSM, "pages_to_scan", "1000"));
 	EXPECT_EQ(0, bc_write(KSM, "run", "1"));
@@ -242,6 +249,8 @@ TEST_F_TIMEOUT(phys, same_pages, 120)
 		EXPECT_EQ(0, bc_call(i, SYS_munmap, p, PAGES * BC_PAGE));
 	EXPECT_EQ(base_a + base_b, bc_settle(self->dir, held, base_a + base_b));
 	EXPECT_EQ(0, bc_write(KSM, "run", "2"));
+	for (n = 0; n < ARRAY_SIZE(settings); n++)
+		EXPECT_EQ(0, bc_write(KSM, settings[n], "%ld", before[n]));
 }
 
 /* What the kernel has a hold on is copied by fork(2) at once: the child has pages to pay. */
