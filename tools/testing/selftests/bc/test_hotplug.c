@@ -257,9 +257,9 @@ TEST_F_TIMEOUT(hotplug, freezer, 300)
 
 	if (access(POWER "/pm_test", F_OK))
 		SKIP(return, "no suspend, or no CONFIG_PM_DEBUG, in this kernel");
+	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "10"));
 	/* Five seconds is how long they would be kept so. */
 	ASSERT_EQ(0, bc_write(PM_DELAY, "pm_test_delay", "1"));
-	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "10"));
 	EXPECT_EQ(0, storm(self->w, freeze, 0, 2, &refused));
 	EXPECT_EQ(0, bc_write(PM_DELAY, "pm_test_delay", "%ld", delay));
 	EXPECT_EQ(refused, bc_get(self->dir, "numfiles/failcnt"));
@@ -270,16 +270,20 @@ TEST_F_TIMEOUT(hotplug, freezer, 300)
 /* Ten years on, or back to where it would have been without that. */
 static int jump(int arg, int i)
 {
-	static struct timespec offset;
+	const long long second = 1000000000;
+	static long long offset;
 	struct timespec boot, real;
+	long long now;
 
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	clock_gettime(CLOCK_REALTIME, &real);
+	now = boot.tv_sec * second + boot.tv_nsec;
 	if (i % 2 == 0) {
-		offset.tv_sec = real.tv_sec - boot.tv_sec;
+		offset = real.tv_sec * second + real.tv_nsec - now;
 		real.tv_sec += 10L * 365 * 86400;
 	} else {
-		real.tv_sec = boot.tv_sec + offset.tv_sec;
+		now += offset;
+		real = (struct timespec){ now / second, now % second };
 	}
 	return clock_settime(CLOCK_REALTIME, &real) ? -errno : 0;
 }
