@@ -108,10 +108,28 @@ bystander	test_physpages	phys.kill_below
 reclaim		test_physpages	phys.reclaim
 foreign		test_physpages	phys.neighbour
 leave_mm	test_physpages	phys.move
+reclaim		test_physpages	phys.barrier
+reclaim		test_physpages	phys.lazy_free
+elders		test_physpages	phys.reclaim_in_turn
+young		test_physpages	phys.second_chance
+others		test_physpages	phys.used_by_others
+twice		test_physpages	phys.reclaim_below
+spare		test_physpages	phys.kill_all
+bystander	test_physpages	phys.two_levels
+uncharge	test_physpaths	phys.remote
+uncharge	test_physpaths	phys.userfaultfd
+reclaim		test_physpaths	phys.userfaultfd_at_the_limit
+uncharge	test_physpaths	phys.collapse
+uncharge	test_physpaths	phys.same_pages
+uncharge	test_physpaths	phys.migration
 limit		test_swappages	swap.limit
 parent		test_swappages	swap.parent
 owner		test_swappages	swap.move
 linger		test_swappages	swap.outlive
+copies		test_swappages	swap.barrier
+neighbours	test_swappages	swap.neighbours
+owner		test_swappages	swap.two_devices
+owner		test_swappages	swap.off_meanwhile
 leave_mm	test_pss	phys.alone
 whole		test_pss	phys.zygote
 limit		test_sockbuf	bc.unix_refuse
@@ -122,6 +140,8 @@ uncharge	test_sockbuf	bc.tcp_receive
 limit		test_sockbuf	bc.udp_flood
 limit		test_sockbuf	bc.tcp_never
 limit		test_sockbuf	bc.tcp_block
+first		test_sockbuf	bc.tcp_block
+window		test_sockbuf	bc.tcp_window
 asleep		test_sockbuf	bc.unix_wake
 asleep		test_sockbuf	bc.tcp_wake_other
 limit		test_netneighbour	net.lo.never_reads
@@ -138,8 +158,9 @@ limit		test_netneighbour	bc.floods
 #			agents, the log, netlink and groups of 3.7 are not in it
 #   runtime, narrow, rules, whole
 #			nor are controllers that count no objects or pages
-#   fault, prune, foreign, reclaim, bystander, turns, asleep
-#			nor kernel memory, caches, RAM and the buffers of sockets
+#   fault, prune, foreign, reclaim, bystander, turns, asleep, twice, young, others, elders,
+#   spare, copies, neighbours, first, window
+#			nor kernel memory, caches, RAM, swap and the buffers of sockets
 model_cases="
 uncharge	test_model	model.sequential
 limit		test_model	model.sequential
@@ -233,6 +254,7 @@ while read -r what who test; do
 			done
 		done
 		swapoff /dev/ram0 2>/dev/null
+		swapoff /dev/ram1 2>/dev/null
 		sleep 1
 		# Below comes before above, and the other hierarchies' groups last.
 		find /sys/kernel/config/bc /sys/kernel/config/bc_hierarchies \
