@@ -2,17 +2,19 @@
 /*
  * pam_bc: sessions of a user in a group of beancounters, /users/NAME. See pam_bc(8).
  *
- * All that makes, fills and removes groups is done with a lock held, as logins come in
+ * All that makes, fills and removes a group is done with its lock held, as logins come in
  * parallel: nobody is in a group before its limits are there, and none is removed between
  * being made and being filled. A group without tasks is never used again, but removed and
  * made anew: who made it may have died before it had limits.
+ *
+ * Each name has a lock of its own, and nobody waits for somebody else's: who runs su(1) can
+ * stop it at any place, with a signal or by freezing a cgroup.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
@@ -208,12 +210,28 @@ static int end(struct login *l, int err)
 	return refuse ? PAM_SESSION_ERR : PAM_SUCCESS;
 }
 
-/* A descriptor, to be closed; -errno. Whoever holds it may be stopped: not for ever. */
-static int take_lock(const struct login *l)
+/* The byte of the file that is for this name. Two names may share one: they wait, then. */
+static off_t place(const char *name)
 {
+	unsigned int hash = 2166136261;
+
+	while (*name)
+		hash = (hash ^ (unsigned char)*name++) * 16777619;
+	return hash & 0x7fffffff;
+}
+
+/*
+ * The lock of the group with this name: a descriptor, for drop_lock(), or -errno. Whoever holds
+ * it may be stopped: there is an end to waiting, and without @wait there is none of it.
+ */
+static int take_lock(const struct login *l, const char *name, bool wait)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = place(name), .l_len = 1,
+	};
 	struct timespec pause = { .tv_nsec = 10000000 };
 	const char *dir = where("BC_RUN", "/run/bc");
-	int tries = 100 * atoi(where("BC_LOCK", LOCK_SECONDS));
+	int tries = wait ? 100 * atoi(where("BC_LOCK", LOCK_SECONDS)) : 1;
 	int fd, err, i;
 	char *file;
 
@@ -225,20 +243,36 @@ static int take_lock(const struct login *l)
 	for (i = 0; err == -EWOULDBLOCK && i < tries; i++) {
 		if (i)
 			nanosleep(&pause, NULL);
-		err = flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
+		err = fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
 		if (err == -EINTR)
 			err = -EWOULDBLOCK;
 	}
 	if (err) {
-		say(l, geteuid() && err == -EACCES ? LOG_DEBUG : LOG_ERR, "cannot lock %s: %s",
-		    file, err == -EWOULDBLOCK ? "somebody has it for too long" :
-		    strerror(-err));
+		if (wait || err != -EWOULDBLOCK)
+			say(l, geteuid() && err == -EACCES ? LOG_DEBUG : LOG_ERR,
+			    "cannot lock %s for %s: %s", file, name, err == -EWOULDBLOCK ?
+			    "somebody has it for too long" : strerror(-err));
 		if (fd >= 0)
 			close(fd);
 		fd = err;
 	}
 	free(file);
 	return fd;
+}
+
+/* Also if somebody else has forked by now, and has the descriptor as well. */
+static void drop_lock(int fd)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	fcntl(fd, F_OFD_SETLK, &lock);
+	close(fd);
+}
+
+/* What the user's group is called in @root. */
+static const char *name_of(const struct login *l)
+{
+	return strrchr(l->spec, '/') + 1;
 }
 
 /* The group that we are in, or NULL. */
@@ -368,10 +402,10 @@ static int open_session(struct login *l, const struct bc_user *user)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return no_memory(l);
-	lock = take_lock(l);
+	lock = take_lock(l, name_of(l), true);
 	err = lock < 0 ? lock : enter_group(l, user, &s->home);
 	if (lock >= 0)
-		close(lock);
+		drop_lock(lock);
 	if (!err && pam_set_data(l->pamh, data_name, s, free_session) != PAM_SUCCESS)
 		err = no_memory(l);
 	if (err)
@@ -448,22 +482,31 @@ static void leave_group(const struct login *l, const struct session *s,
 	free(top);
 }
 
-/* Those of other users, too, whose last session ended when something was still running. */
+/*
+ * Those of other users, too, whose last session ended when something was still running; but
+ * not if their lock is held: somebody comes in, or goes.
+ */
 static void remove_empty(struct login *l)
 {
 	struct bc_group *root, *child;
 	char **names;
-	int i, n;
+	int i, n, lock;
 
 	if (bc_group_open(l->bc, l->root, &root))
 		return;
 	n = bc_group_children(root, &names);
 	for (i = 0; i < n; i++) {
-		if (bc_group_child(root, names[i], &child))
+		lock = take_lock(l, names[i], !strcmp(names[i], name_of(l)));
+		if (lock < 0 && lock != -EWOULDBLOCK)
+			break;
+		if (lock < 0)
 			continue;
-		if (!bc_remove(child))
-			say(l, LOG_DEBUG, "removed %s", bc_group_name(child));
-		bc_group_close(child);
+		if (!bc_group_child(root, names[i], &child)) {
+			if (!bc_remove(child))
+				say(l, LOG_DEBUG, "removed %s", bc_group_name(child));
+			bc_group_close(child);
+		}
+		drop_lock(lock);
 	}
 	if (n >= 0)
 		bc_free_names(names);
@@ -474,7 +517,7 @@ static int close_session(struct login *l)
 {
 	const void *data = NULL;
 	struct bc_group *group;
-	int lock, err;
+	int err;
 
 	err = bc_group_open(l->bc, l->spec, &group);
 	if (err && err != -ENOENT)
@@ -486,11 +529,7 @@ static int close_session(struct login *l)
 	}
 	/* Only once, also if who closes goes on. */
 	pam_set_data(l->pamh, data_name, NULL, NULL);
-	lock = take_lock(l);
-	if (lock < 0)
-		return lock;
 	remove_empty(l);
-	close(lock);
 	return 0;
 }
 

@@ -231,15 +231,57 @@ BC_CONFIGFS=$tmp/t$tree/config
 BC_RUN=/proc/none
 echo "root numtasks=5" >>"$BC_USERS"
 sed -i '/^root -/d' "$BC_USERS"
-denied "no lock" "<3> cannot lock /proc/none/users.lock: "
+denied "no lock" "<3> cannot lock /proc/none/users.lock for $user: "
 BC_RUN=$tmp/run
-touch "$tmp/run/users.lock"
-exec 9<>"$tmp/run/users.lock"
-flock 9
 export BC_LOCK=1
-denied "a lock that is held" "somebody has it for too long"
-exec 9>&-
+if command -v python3 >/dev/null; then
+	mkfifo "$tmp/lock"
+	python3 -c 'import fcntl, sys
+f = open(sys.argv[1], "w")
+fcntl.lockf(f, fcntl.LOCK_EX)
+open(sys.argv[2], "w").close()
+sys.stdin.read()' "$tmp/run/users.lock" "$tmp/locked" <"$tmp/lock" &
+	exec 9>"$tmp/lock"
+	until_ok test -e "$tmp/locked"
+	denied "a lock that is held" "somebody has it for too long"
+	exec 9>&-
+	wait
+else
+	n=$((n + 1)); echo "ok $n pam: a lock that is held # SKIP there is no python3"
+fi
+
+# Who is stopped when the group is half made: only that name waits.
+mkfifo "$BC_PROFILES/stuck"
+bcctl create -p /users/left
+printf '%s\n' "$user profile=stuck" "bin numtasks=5" >"$BC_USERS"
+pam_args required
+session $user true >"$tmp/session-stuck" 2>&1 &
+stuck=$!
+until_ok test -e "$root/users/$user"
+is "pam: somebody else is stuck: others come in" "open 0
+in 0:numtasks:/users/bin
+close 0
+in 0:numtasks:/" session bin true
+ok "pam: somebody else is stuck: that is nothing to complain of" eval '! grep "^<3>" "$BC_LOG"'
+[ ! -e "$root/users/bin" ] && [ ! -e "$root/users/left" ] && [ -e "$root/users/$user" ]
+result $? "pam: somebody else is stuck: only that group stays"
+is "pam: one's own is stuck" "open 14" session $user true
+logged "pam: one's own is stuck" "users.lock for $user: somebody has it for too long"
+# It may be opened more than once.
+wake()
+{
+	: <>"$BC_PROFILES/stuck"
+	! kill -0 $stuck 2>/dev/null
+}
+until_ok wake
+is "pam: it goes on" "open 0
+in 0:numtasks:/users/$user
+close 0
+in 0:numtasks:/" cat "$tmp/session-stuck"
+rm "$BC_PROFILES/stuck"
 unset BC_LOCK
+echo "* numtasks=5
+root numtasks=5" >"$BC_USERS"
 export BC_FAKE_FAIL=tasks=11
 denied "a limit of tasks" "<4> /users/$user is at its limit of tasks: $user comes in outside"
 logged "pam: a limit of tasks: root is told" "root is not refused"
