@@ -290,11 +290,17 @@ static bool is_below(const char *spec, const char *group)
 	return spec && !strncmp(spec, group, len) && (!spec[len] || spec[len] == '/');
 }
 
-static void wrong_line(unsigned int line, const char *why, void *arg)
+/* The first word of a line, if it can be told; to be freed. */
+static char *first_word(const char *text, unsigned int line)
 {
-	struct login *l = arg;
-
-	say(l, LOG_ERR, "%s:%u: %s; the line is left out", l->conf, line, why);
+	for (; line > 1 && text; line--) {
+		text = strchr(text, '\n');
+		text += !!text;
+	}
+	if (!text)
+		return NULL;
+	text += strspn(text, " \t\r\"");
+	return strndup(text, strcspn(text, " \t\r\"=\n"));
 }
 
 static bool in_group(const char *group, void *arg)
@@ -302,6 +308,41 @@ static bool in_group(const char *group, void *arg)
 	struct login *l = arg;
 
 	return pam_modutil_user_in_group_nam_nam(l->pamh, l->user, group) == 1;
+}
+
+/**
+ * struct wrong - lines that are left out
+ * @l: who it is about
+ * @text: of the file
+ * @user, @group, @all: one of them is for this user by name, by group, with "*"
+ */
+struct wrong {
+	struct login *l;
+	const char *text;
+	bool user, group, all;
+};
+
+static void wrong_line(unsigned int line, const char *why, void *arg)
+{
+	struct wrong *w = arg;
+	char *who = first_word(w->text, line);
+
+	say(w->l, LOG_ERR, "%s:%u: %s; the line is left out", w->l->conf, line, why);
+	if (!who || !strcmp(who, w->l->user))
+		w->user = true;
+	else if (!strcmp(who, "*"))
+		w->all = true;
+	else if (who[0] == '@' && who[1] && in_group(who + 1, w->l))
+		w->group = true;
+	free(who);
+}
+
+/* Whether a line that is left out would have been the user's, as bc_users_find() has it. */
+static bool may_be_left_out(const struct wrong *w, const struct bc_user *found)
+{
+	if (found && !strcmp(found->who, w->l->user))
+		return false;
+	return w->user || w->group || (w->all && !found);
 }
 
 static void left_out(const char *name, const char *why, void *arg)
@@ -416,6 +457,7 @@ static int open_session(struct login *l, const struct bc_user *user)
 /* Root has a group only if users.conf says so by name. */
 static int with_conf(struct login *l)
 {
+	struct wrong wrong = { .l = l };
 	const struct bc_user *user;
 	struct bc_users users;
 	char *text;
@@ -426,17 +468,23 @@ static int with_conf(struct login *l)
 		say(l, LOG_ERR, "cannot read %s: %s", l->conf, strerror(-err));
 		return err;
 	}
-	err = bc_users_parse(text, strlen(text), &users, wrong_line, l);
+	wrong.text = text;
+	err = bc_users_parse(text, strlen(text), &users, wrong_line, &wrong);
 	free(text);
 	if (err) {
 		bc_users_free(&users);
 		return no_memory(l);
 	}
 	user = bc_users_find(&users, l->user, !l->uid, in_group, l);
-	if (!user || user->none)
+	if (l->required && l->uid && may_be_left_out(&wrong, user)) {
+		say(l, LOG_ERR, "%s is refused: the limits are in a line of %s that is wrong",
+		    l->user, l->conf);
+		err = -EINVAL;
+	} else if (!user || user->none) {
 		say(l, LOG_DEBUG, "%s has no group of one's own in %s", l->user, l->conf);
-	else
+	} else {
 		err = open_session(l, user);
+	}
 	bc_users_free(&users);
 	return err;
 }

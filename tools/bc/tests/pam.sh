@@ -197,6 +197,26 @@ echo "$user numtasks=4 numfoos=5 numfiles=6" >"$BC_USERS"
 is "users: one limit is wrong, the others are set" "4 6" eval \
 	'echo $(session $user "$limits" | grep -v "[a-z]")'
 logged "users: says so" "<3> $BC_USERS:1: there is no resource 'numfoos': is it 'numfiles'?"
+# Whose line is wrong, does not come in with those of others, or without any.
+doubt()
+{
+	pam_args required
+	printf '%s\n' "${@:3}" >"$BC_USERS"
+	[ "$(session $user true 2>&1 | head -1)" = "open $2" ]
+	result $? "required: a wrong line: $1"
+	[ "$2" = 0 ] || logged "required: a wrong line: $1" "are in a line of $BC_USERS that is wrong"
+}
+doubt "of the user" 14 "$user numtasks" "* numtasks=9"
+doubt "with quotes" 14 " \"$user\" \"numtasks=4"
+doubt "of a group" 14 "@$group numtasks" "* numtasks=9"
+doubt "of all" 14 "* numtasks"
+doubt "of all, there is a better one" 0 "* numtasks" "@$group numtasks=9"
+doubt "there is one for the user" 0 "$user numtasks=5" "@$group numtasks" "* numtasks"
+doubt "of somebody else" 0 "bin numtasks" "* numtasks=9"
+pam_args
+echo "$user numtasks" >"$BC_USERS"
+is "without required: a wrong line" "$outside" session $user true
+echo "$user numtasks=4 numfoos=5 numfiles=6" >"$BC_USERS"
 pam_args required
 is "required: not with half the limits" "open 14" session $user true
 [ ! -e "$root/users/$user" ]
