@@ -66,6 +66,16 @@ rewrites "/sys is read-only" "ReadWritePaths=/sys/kernel/config
 ExecStart=
 ExecStart=$e /services/a -- /bin/a" 'ProtectKernelTunables=yes' 'ExecStart=/bin/a'
 
+rewrites "True is yes" "ReadWritePaths=/sys/kernel/config
+ExecStart=
+ExecStart=$e /services/a -- /bin/a" 'ProtectKernelTunables=True' 'ExecStart=/bin/a'
+rewrites "all is read-only" "ReadWritePaths=/sys/kernel/config
+ExecStart=
+ExecStart=$e /services/a -- /bin/a" 'ReadOnlyPaths=/' 'ExecStart=/bin/a'
+
+rewrites "what does not matter is hidden" "ExecStart=
+ExecStart=$e /services/a -- /bin/a" 'InaccessiblePaths=-/home' 'TemporaryFileSystem=/var:ro' 'ExecStart=/bin/a'
+
 # is_late REASON LINE...
 is_late()
 {
@@ -83,7 +93,28 @@ is_late "DynamicUser=" 'DynamicUser=yes' 'ExecStart=/bin/a'
 is_late "it has a root directory of its own" 'RootDirectory=/srv' 'ExecStart=/bin/a'
 is_late "User= and CapabilityBoundingSet=" 'User=a' 'CapabilityBoundingSet=CAP_KILL' 'ExecStart=/bin/a'
 is_late "User= and CapabilityBoundingSet=" 'User=a' 'CapabilityBoundingSet=' 'ExecStart=/bin/a'
-is_late "it has no ExecStart=" 'Type=oneshot'
+is_late "two programs in one ExecStart=" "$(printf 'ExecStart=/bin/a\t;\t/bin/b')"
+is_late "DynamicUser=" 'DynamicUser=True' 'ExecStart=/bin/a'
+is_late "ProcSubset=pid" 'ProcSubset=pid' 'ExecStart=/bin/a'
+is_late "NoExecPaths=" 'NoExecPaths=/' 'ExecStart=/bin/a'
+is_late "InaccessiblePaths=" 'InaccessiblePaths=/home /sys' 'InaccessiblePaths=/srv' 'ExecStart=/bin/a'
+is_late "TemporaryFileSystem=" 'TemporaryFileSystem=/:ro' 'ExecStart=/bin/a'
+is_late "AppArmorProfile=" 'AppArmorProfile=a' 'ExecStart=/bin/a'
+is_late "a dollar sign in the name of the program" 'ExecStart=/bin/a$x -v'
+
+# stays REASON LINE...: there is no main process to be moved any more, and it would fail
+stays()
+{
+	local why=$1
+	shift
+	unit a.service "$@"
+	generate "a.service /services/a" 2>"$tmp/err"
+	grep -qxF "bc-generator: a.service: it stays in the root, as it has ended when it has started, and cannot start in its group: $why" "$tmp/err"
+	result $? "generator: stays: $why"
+	is "generator: stays" "" drops a.service
+}
+stays "it has no ExecStart=" 'ExecStop=/bin/a'
+stays "two programs in one ExecStart=" 'Type=oneshot' 'ExecStart=/bin/a ; /bin/b'
 
 # --- where units are ------------------------------------------------------------
 unit a.service 'ExecStart=/bin/a'
@@ -114,6 +145,17 @@ rm "$units/etc/a.service"
 ok "generator: dollars and comments" generate '# x\n\na.service /services/$a\n'
 is "generator: dollars" "ExecStart=
 ExecStart=$e /services/\$\$a -- /bin/a" drops a.service
+
+unit a.service 'ExecStart=/bin/a' 'ExecStart=:/bin/b'
+ok "generator: dollars where none is expanded" generate 'a.service /services/$a\n'
+is "generator: dollars where none is expanded" "ExecStart=
+ExecStart=$e /services/\$\$a -- /bin/a
+ExecStart=:$e /services/\$a -- /bin/b" drops a.service
+unit a.service 'ExecStart=/bin/a'
+printf '%s\n' "a.service /services/a\\x2d\"b' notify=/usr/*  x=c\\n" >"$gen/conf.raw"
+ok "generator: quotes, backslashes, stars" eval 'generate "$(sed "s/\\\\/&&/g" "$gen/conf.raw")\n"'
+is "generator: quotes, backslashes, stars" "ExecStart=
+ExecStart=$e notify=/usr/* x=c\\\\n /services/a\\\\x2d\\\"b\\' -- /bin/a" drops a.service
 
 # complains TEXT CONF: says so, and goes on with the others
 complains()
