@@ -135,32 +135,70 @@ static bool read_ids(struct bc_process *p, char *status)
 	return uid && gid;
 }
 
-/* -ESRCH: it is gone, or it is a kernel thread, and has no program. */
-static int read_process(struct bc *bc, pid_t pid, struct bc_process *p, char *program)
+/* The program of a thread. -ENOENT: it is a kernel's, or it has ended. */
+static int read_exe(int dirfd, const char *file, char *program)
+{
+	ssize_t n = readlinkat(dirfd, file, program, PATH_MAX - 1);
+
+	/* Who has made a path so long is not to get away from a rule for all programs. */
+	if (n < 0 && errno == ENAMETOOLONG)
+		n = 0;
+	if (n < 0)
+		return -errno;
+	program[n] = '\0';
+	return 0;
+}
+
+/* That of its first thread, or, if that has ended and others have not, of one of them. */
+static int read_program(int dirfd, char *program)
+{
+	int err = read_exe(dirfd, "exe", program), fd;
+	struct dirent *d;
+	char *file;
+	DIR *dir;
+
+	if (err != -ENOENT)
+		return err;
+	fd = openat(dirfd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir && fd >= 0)
+		close(fd);
+	while (err && dir && (d = readdir(dir))) {
+		if (!isdigit((unsigned char)d->d_name[0]))
+			continue;
+		file = format("task/%s/exe", d->d_name);
+		err = read_exe(dirfd, file, program);
+		free(file);
+	}
+	if (dir)
+		closedir(dir);
+	return err ? -ESRCH : 0;
+}
+
+/*
+ * -ESRCH: it is gone, or it is a kernel thread, and has no program. @exe is its program as the
+ * kernel has it.
+ */
+static int read_process(int dirfd, struct bc_process *p, char *exe, char *program)
 {
 	static const char deleted[] = " (deleted)";
-	char *path, *status;
+	char *status;
 	bool known;
 	ssize_t n;
 	int err;
 
 	memset(p, 0, sizeof(*p));
-	path = format("%s/%d/exe", bc_proc(bc), pid);
-	n = readlink(path, program, PATH_MAX - 1);
-	err = n < 0 ? -errno : 0;
-	free(path);
+	err = read_program(dirfd, exe);
 	if (err)
-		return err == -ENOENT ? -ESRCH : err;
-	program[n] = '\0';
+		return err;
+	memcpy(program, exe, strlen(exe) + 1);
 	/* As after an upgrade: it is what it was. */
-	n -= strlen(deleted);
+	n = strlen(program) - strlen(deleted);
 	if (n > 0 && !strcmp(program + n, deleted))
 		program[n] = '\0';
 	p->program = program;
 
-	path = format("%s/%d/status", bc_proc(bc), pid);
-	err = bc_conf_read(path, &status);
-	free(path);
+	err = bc_conf_read_at(dirfd, "status", &status);
 	if (err)
 		return err == -ENOENT ? -ESRCH : err;
 	/* Each has a blank in front of it. */
@@ -240,22 +278,43 @@ static int put_into(struct bc *bc, pid_t pid, const char *spec)
 	return err < 0 ? err : 0;
 }
 
-/* 0, or -errno with a line for bc_error(). @line is the rule's. */
-static int classify(struct classifying *c, pid_t pid, unsigned int *line)
+/*
+ * Whether it still runs what we have looked at. -ESRCH: it is gone, and its id may be somebody
+ * else's. -ESTALE: it has started another program meanwhile, maybe as another user.
+ */
+static int is_same(int dirfd, const char *exe)
 {
-	char program[PATH_MAX], *spec = NULL, *path = NULL;
+	char now[PATH_MAX];
+	int err = read_program(dirfd, now);
+
+	return err ?: strcmp(now, exe) ? -ESTALE : 0;
+}
+
+/*
+ * 0, or -errno with a line for bc_error(). @line is the rule's. @dirfd is the process's in
+ * /proc: with it, all that is read is of one process, even if its id comes again.
+ */
+static int classify_once(struct classifying *c, int dirfd, pid_t pid, unsigned int *line)
+{
+	char exe[PATH_MAX], program[PATH_MAX], *spec = NULL, *path = NULL;
 	const struct bc_hierarchy *h;
 	const struct bc_rule *r = NULL;
 	struct bc_process p;
 	int ret;
 
-	ret = read_process(c->bc, pid, &p, program);
+	*line = 0;
+	ret = read_process(dirfd, &p, exe, program);
 	if (!ret)
 		r = bc_rules_find(&c->rules, &p);
 	if (r && r->group) {
 		*line = r->line;
 		spec = group_of(c->bc, r, &p);
 		ret = bc_parse_group(c->bc, spec, &h, &path) ?: is_to_go(c, pid, h, path);
+		if (ret > 0) {
+			ret = is_same(dirfd, exe) ?: 1;
+			/* That is not about the rule. */
+			*line = ret > 0 ? r->line : 0;
+		}
 		if (ret > 0) {
 			ret = c->dry ? 0 : put_into(c->bc, pid, spec);
 			if (!ret && !c->quiet) {
@@ -271,6 +330,21 @@ static int classify(struct classifying *c, pid_t pid, unsigned int *line)
 	free(spec);
 	free(path);
 	return ret;
+}
+
+static int classify(struct classifying *c, pid_t pid, unsigned int *line)
+{
+	char *path = format("%s/%d", bc_proc(c->bc), pid);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), i;
+	int ret = fd < 0 ? -errno : -ESTALE;
+
+	free(path);
+	/* Who changes all the time comes again, as an event. */
+	for (i = 0; i < 3 && ret == -ESTALE; i++)
+		ret = classify_once(c, fd, pid, line);
+	if (fd >= 0)
+		close(fd);
+	return ret == -ENOENT && !*line ? -ESRCH : ret;
 }
 
 /* What is one's own to look at, or what was named: @asked. Returns STATUS_*. */

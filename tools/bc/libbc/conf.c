@@ -273,6 +273,11 @@ int bc_conf_read(const char *file, char **text)
 	return bc_read_at(AT_FDCWD, file, text);
 }
 
+int bc_conf_read_at(int dirfd, const char *file, char **text)
+{
+	return bc_read_at(dirfd, file, text);
+}
+
 static void free_lines(struct conf_line *lines, size_t n)
 {
 	while (n--) {

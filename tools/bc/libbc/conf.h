@@ -68,6 +68,7 @@ bool bc_conf_is_sign(const struct conf_words *w, size_t i);
 
 /* A whole file, up to its last newline, to be freed. -errno. */
 int bc_conf_read(const char *file, char **text);
+int bc_conf_read_at(int dirfd, const char *file, char **text);
 
 /*
  * Call @fn for each line that is not empty; it returns NULL, or what is wrong. That, or what

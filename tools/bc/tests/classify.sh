@@ -41,6 +41,53 @@ is "classify: blanks" "504 /opt/my app/y=z to /a group" bcctl classify 504
 fails 1 "505 is no process with a program" bcctl classify 505
 fails 1 "506 is no process with a program" bcctl classify 506
 
+# Of a path that is too long, who it is still counts.
+somebody 507 1 1 "" ENAMETOOLONG
+printf '*:x to-x\n*:/* to-path\ndaemon long\n' >"$rules"
+is "classify: a path that is too long" "507  to long" bcctl classify 507
+# A first thread that has ended, as pthread_exit(3) in main() has it.
+somebody 508 1 1 "" /bin/x
+mkdir -p "$BC_PROC/508/task/508" "$BC_PROC/508/task/600"
+mv "$BC_PROC/508/exe" "$BC_PROC/508/task/600/exe"
+is "classify: the first thread has ended" "508 /bin/x to to-x" bcctl classify 508
+
+# While it is looked at: its id is somebody else's, it is another program.
+# meanwhile NAME COMMAND...
+meanwhile()
+{
+	fresh
+	somebody 509 1 1 "" /bin/x
+	printf '*:x to-x\n* all\n' >"$rules"
+	mv "$BC_PROC/509/status" "$tmp/status"
+	mkfifo "$BC_PROC/509/status"
+	bcctl classify 509 >"$tmp/out" 2>"$tmp/err" &
+	# Opened by both, it has read what the program is.
+	exec 9>"$BC_PROC/509/status"
+	"$@"
+	cat "$tmp/status" >&9
+	exec 9>&-
+	wait $!
+}
+another_process()
+{
+	mv "$BC_PROC/509" "$BC_PROC/old"
+	somebody 509 0 0 "" /bin/other
+	rm "$BC_PROC/old/exe"
+}
+meanwhile another_process
+[ $? = 1 ] && grep -q "509 is no process with a program" "$tmp/err" && [ "$(group_of 509)" = / ]
+result $? "classify: another process has got its id"
+another_program()
+{
+	ln -sf /bin/y "$BC_PROC/509/exe"
+	# For the next time.
+	rm "$BC_PROC/509/status"
+	cp "$tmp/status" "$BC_PROC/509/status"
+}
+meanwhile another_program
+[ "$?$(group_of 509)" = 0/all ]
+result $? "classify: it has started another program"
+
 # Who: the first one counts.
 try()
 {
@@ -159,9 +206,10 @@ somebody 511 1 1 "" /bin/x
 somebody 512 1 1 "" /bin/x
 echo "fork 511" >&8
 echo "exec 999" >&8
+echo "spoof 511" >&8
 echo "exec 512" >&8
 says "512 /bin/x to xs" out
-is "daemon: a fork is no event" / group_of 511
+is "daemon: a fork is no event, and only the kernel is believed" / group_of 511
 echo "lost" >&8
 says "some process events are lost: all processes are looked at" err
 says "511 /bin/x to xs" out "lost: found all the same"

@@ -5,8 +5,8 @@
  * where the tree is. BC_FAKE_FAIL=SUFFIX=ERRNO lets writes to files that end so fail.
  *
  * With BC_FAKE_EVENTS=FIFO, a line "exec PID", "uid PID", "gid PID", "fork PID" or "lost" there
- * comes as a process event; with a number instead of a FIFO, that is the error of listening,
- * and with 0 there is never an answer.
+ * comes as a process event, "spoof PID" as an "exec PID" that is not the kernel's; with a number
+ * instead of a FIFO, that is the error of listening, and with 0 there is never an answer.
  *
  * It is good for what libbc does, one program at a time, and for nothing else. What the
  * kernel does is tested in tools/testing/selftests/bc.
@@ -515,7 +515,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
 /* Our end of the connector's socket, and the kernel's. */
 static int connector = -1, kernel = -1;
 
-static void tell_event(unsigned int what, pid_t pid)
+static void tell_event(unsigned int what, pid_t pid, unsigned int from)
 {
 	char buf[NLMSG_SPACE(sizeof(struct cn_msg) + sizeof(struct proc_event))] = { };
 	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
@@ -524,6 +524,7 @@ static void tell_event(unsigned int what, pid_t pid)
 
 	nlh->nlmsg_len = NLMSG_LENGTH(sizeof(*msg) + sizeof(ev));
 	nlh->nlmsg_type = NLMSG_DONE;
+	nlh->nlmsg_pid = from;
 	msg->id.idx = CN_IDX_PROC;
 	msg->id.val = CN_VAL_PROC;
 	msg->len = sizeof(ev);
@@ -547,8 +548,10 @@ static void tell_events(const char *fifo)
 			__real_send(kernel, "", 1, 0);
 		else if (fscanf(f, "%d", &pid) == 1)
 			tell_event(!strcmp(word, "exec") ? PROC_EVENT_EXEC :
+				   !strcmp(word, "spoof") ? PROC_EVENT_EXEC :
 				   !strcmp(word, "uid") ? PROC_EVENT_UID :
-				   !strcmp(word, "gid") ? PROC_EVENT_GID : PROC_EVENT_FORK, pid);
+				   !strcmp(word, "gid") ? PROC_EVENT_GID : PROC_EVENT_FORK, pid,
+				   !strcmp(word, "spoof"));
 	}
 	_exit(0);
 }
@@ -583,7 +586,7 @@ ssize_t __wrap_send(int fd, const void *buf, size_t n, int flags)
 	if (fd != connector)
 		return __real_send(fd, buf, n, flags);
 	if (n == NLMSG_LENGTH(sizeof(struct cn_msg) + 4) && getenv("BC_FAKE_EVENTS")[0] == '/')
-		tell_event(PROC_EVENT_NONE, 0);
+		tell_event(PROC_EVENT_NONE, 0, 0);
 	return n;
 }
 
@@ -597,6 +600,20 @@ ssize_t __wrap_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr 
 	ret = recv(fd, buf, n, flags);
 	if (ret == 1) {
 		errno = ENOBUFS;
+		return -1;
+	}
+	if (ret >= (ssize_t)sizeof(struct nlmsghdr))
+		((struct sockaddr_nl *)addr)->nl_pid = ((struct nlmsghdr *)buf)->nlmsg_pid;
+	return ret;
+}
+
+/* A path that the kernel cannot tell: a link to ENAMETOOLONG. */
+ssize_t __wrap_readlinkat(int dirfd, const char *name, char *buf, size_t size)
+{
+	ssize_t ret = __real_readlinkat(dirfd, name, buf, size);
+
+	if (ret == 12 && !memcmp(buf, "ENAMETOOLONG", 12)) {
+		errno = ENAMETOOLONG;
 		return -1;
 	}
 	return ret;

@@ -16,6 +16,7 @@ ssize_t __real_write(int fd, const void *buf, size_t n);
 int __real_socket(int domain, int type, int protocol);
 int __real_bind(int fd, const struct sockaddr *addr, socklen_t len);
 ssize_t __real_send(int fd, const void *buf, size_t n, int flags);
+ssize_t __real_readlinkat(int dirfd, const char *name, char *buf, size_t size);
 ssize_t __real_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
 			socklen_t *len);
 
@@ -27,6 +28,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n);
 int __wrap_socket(int domain, int type, int protocol);
 int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len);
 ssize_t __wrap_send(int fd, const void *buf, size_t n, int flags);
+ssize_t __wrap_readlinkat(int dirfd, const char *name, char *buf, size_t size);
 ssize_t __wrap_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
 			socklen_t *len);
 
