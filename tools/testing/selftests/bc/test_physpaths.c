@@ -345,7 +345,7 @@ TEST_F(phys, uprobe)
 	offset += (unsigned long)put - start;
 	base = bc_get(self->a, held);
 	if (bc_write(BC_TRACING, "uprobe_events", "p:uprobes/bc_selftest %s:0x%lx", exe, offset))
-		SKIP(return, "no uprobe in %s", exe);
+		SKIP(return, "no uprobe in this file");
 	EXPECT_EQ(0, bc_write(enable, "enable", "1"));
 	EXPECT_EQ(base + 1, bc_settle(self->a, held, base + 1));
 	EXPECT_EQ(0, bc_write(enable, "enable", "0"));
