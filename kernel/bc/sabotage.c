@@ -70,7 +70,6 @@ static const char * const names[] = {
 	[BC_SABOTAGE_COPIES] = "copies",
 	[BC_SABOTAGE_NEIGHBOURS] = "neighbours",
 	[BC_SABOTAGE_FIRST] = "first",
-	[BC_SABOTAGE_WINDOW] = "window",
 };
 
 static int sabotage_show(struct seq_file *m, void *v)

@@ -61,7 +61,6 @@ enum bc_sabotage {
 	BC_SABOTAGE_COPIES,		/* pages keep their slots in swap when they are read */
 	BC_SABOTAGE_NEIGHBOURS,		/* slots are uncharged from who has the first of them */
 	BC_SABOTAGE_FIRST,		/* a socket with nothing to send is refused, too */
-	BC_SABOTAGE_WINDOW,		/* the window is not what there is room for */
 };
 
 extern enum bc_sabotage bc_sabotage;

@@ -653,7 +653,7 @@ void __bc_sock_limit_window(struct bc_sock *bc, int mss, int *free_space,
 	unsigned long room = recv_room(bc);
 	int space;
 
-	if (likely(room > SZ_1G) || bc_sabotaged(BC_SABOTAGE_WINDOW))
+	if (likely(room > SZ_1G))
 		return;
 	space = tcp_win_from_space(sk, room);
 	/*

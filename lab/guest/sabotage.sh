@@ -141,7 +141,6 @@ limit		test_sockbuf	bc.udp_flood
 limit		test_sockbuf	bc.tcp_never
 limit		test_sockbuf	bc.tcp_block
 first		test_sockbuf	bc.tcp_block
-window		test_sockbuf	bc.tcp_window
 asleep		test_sockbuf	bc.unix_wake
 asleep		test_sockbuf	bc.tcp_wake_other
 limit		test_netneighbour	net.lo.never_reads
@@ -159,7 +158,7 @@ limit		test_netneighbour	bc.floods
 #   runtime, narrow, rules, whole
 #			nor are controllers that count no objects or pages
 #   fault, prune, foreign, reclaim, bystander, turns, asleep, twice, young, others, elders,
-#   spare, copies, neighbours, first, window
+#   spare, copies, neighbours, first
 #			nor kernel memory, caches, RAM, swap and the buffers of sockets
 model_cases="
 uncharge	test_model	model.sequential

@@ -696,35 +696,6 @@ TEST_F(bc, tcp_receive)
 	close(c[0]);
 }
 
-/* Nothing comes that there is no room for below the barrier: the window says so. */
-TEST_F_TIMEOUT(bc, tcp_window, 120)
-{
-	int size = 2000000, l, fd, from;
-	struct sockaddr_in addr = {};
-
-	ASSERT_EQ(0, bc_write(self->dir, "tcprcvbuf/barrier", "200000"));
-	l = bc_listen_in(self->dir, &addr, 5);
-	ASSERT_LE(0, l);
-	/* It would take ten times as much. */
-	ASSERT_EQ(0, setsockopt(l, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)));
-	from = bc_connect(&addr);
-	ASSERT_LE(0, from);
-	fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
-	ASSERT_LE(0, fd);
-	EXPECT_LT(0, bc_fill_up(from, 20000));
-	EXPECT_LT(50000, bc_get(self->dir, rcv));
-	/* With what was offered before anything had come. */
-	EXPECT_GE(400000, bc_get(self->dir, "tcprcvbuf/maxheld"));
-	EXPECT_EQ(0, bc_get(self->dir, "tcprcvbuf/failcnt"));
-	/* And it opens again. */
-	EXPECT_LT(0, bc_drain(fd));
-	EXPECT_TRUE(bc_ready(fd, POLLIN, 10000));
-	close(from);
-	close(fd);
-	close(l);
-	EXPECT_EQ(0, bc_settle(self->dir, rcv, 0));
-}
-
 /* No room: it stops there, and goes on when there is some, without trying meanwhile. */
 TEST_F_TIMEOUT(bc, tcp_block, 120)
 {
