@@ -376,7 +376,8 @@ say "unpacked"
 iperf_tcp 2 client
 iperf_tcp 2 server -R
 iperf_tcp 3 "client server" --bidir
-iperf_tcp 9 client -P 8
+# Eight that share a window may not have as much to send as the limit.
+iperf_tcp 9 "" -P 8
 iperf_udp
 nginx_200
 make_rules
