@@ -30,6 +30,13 @@
 
 #include "../kselftest_harness.h"
 
+/*
+ * Seconds, unless a test says otherwise. This is for tests that hang: under a debug kernel, in
+ * emulation and beside another guest, one that does not can take more than the harness's 30.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 #define BC_ROOT "/sys/kernel/config/bc"
 #define BC_HIERARCHIES "/sys/kernel/config/bc_hierarchies"
 #define BC_TRACING "/sys/kernel/tracing"

@@ -1048,7 +1048,7 @@ static void on_alarm(int sig)
 }
 
 /* A clone that is interrupted and starts anew has made one group only. */
-TEST_F_TIMEOUT(clone, signals, 120)
+TEST_F(clone, signals)
 {
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	unsigned int seed = 1;
@@ -1088,7 +1088,7 @@ static void clone_and_wait(const char *dir)
 }
 
 /* Killed in the middle: what remains is a group in which there was a task. */
-TEST_F_TIMEOUT(clone, killed, 120)
+TEST_F(clone, killed)
 {
 	unsigned int seed = 1;
 	char node[PATH_MAX];
@@ -1204,7 +1204,7 @@ static int prune(const char *dir, double end)
 }
 
 /* Who is in a group can make one below, whoever wants to remove it. */
-TEST_F_TIMEOUT(clone, rmdir, 120)
+TEST_F(clone, rmdir)
 {
 	double end = bc_end_time(2);
 	int i, made = 0, wrong = 0, status;

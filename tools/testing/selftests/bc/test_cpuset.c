@@ -160,7 +160,7 @@ TEST_F(sets, io_uring)
 }
 
 /* One that runs is moved at once: no round of it is elsewhere any more. */
-TEST_F_TIMEOUT(sets, running, 120)
+TEST_F(sets, running)
 {
 	struct spinner s[2];
 	int i, j;
@@ -582,7 +582,7 @@ static long set_deadline(long yes)
 }
 
 /* Its bandwidth was granted on all CPUs of its domain: none is to be taken away. */
-TEST_F_TIMEOUT(sets, deadline, 120)
+TEST_F(sets, deadline)
 {
 	struct puppet p = puppet_start();
 	long err, all = self->usable;
@@ -626,7 +626,7 @@ static int cg_cpus(struct _test_data_sets *self, const char *list)
 }
 
 /* Two masters: neither undoes what the other one says. */
-TEST_F_TIMEOUT(sets, cgroup, 120)
+TEST_F(sets, cgroup)
 {
 	struct spinner s;
 	long base;
@@ -699,7 +699,7 @@ TEST_F_TIMEOUT(sets, cgroup, 120)
 }
 
 /* Nothing in common with the group, but with the one above it. */
-TEST_F_TIMEOUT(sets, cgroup_nested, 120)
+TEST_F(sets, cgroup_nested)
 {
 	struct puppet p = puppet_start();
 

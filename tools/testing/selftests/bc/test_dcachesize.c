@@ -340,7 +340,7 @@ static int look_for_long(long n)
 	return 0;
 }
 
-TEST_F_TIMEOUT(dcache, long_names, 120)
+TEST_F(dcache, long_names)
 {
 	long one;
 
@@ -433,7 +433,7 @@ static int look_in_directories(long n)
 }
 
 /* Nor the directories in which it has looked, when they are not in use any more. */
-TEST_F_TIMEOUT(dcache, directories, 120)
+TEST_F(dcache, directories)
 {
 	struct bc_servant other = bc_servant_start();
 	char a[80], b[80];
@@ -460,7 +460,7 @@ TEST_F_TIMEOUT(dcache, directories, 120)
 }
 
 /* If it is the group above that is full, any below it may lose something. */
-TEST_F_TIMEOUT(dcache, below, 120)
+TEST_F(dcache, below)
 {
 	struct bc_servant other = bc_servant_start(), outside = bc_servant_start();
 	char a[80], b[80], c[80];
@@ -674,7 +674,7 @@ static int storm(long who)
 }
 
 /* Several at once, above and below each other, and file systems that come and go. */
-TEST_F_TIMEOUT(dcache, storm, 120)
+TEST_F(dcache, storm)
 {
 	struct bc_servant p[4];
 	char path[80], other[80];

@@ -657,7 +657,7 @@ static int while_given(void *arg)
 }
 
 /* Yes or no, and nothing in between. */
-TEST_F_TIMEOUT(delegation, chown_race, 120)
+TEST_F(delegation, chown_race)
 {
 	struct as_user a = as_user(self);
 	pid_t chowner;

@@ -286,7 +286,7 @@ TEST_F(bc, join_needs_privilege)
 	EXPECT_EQ(0, bc_in_child(join_in_own_network, NULL));
 }
 
-TEST_F_TIMEOUT(bc, refused_tasks, 60)
+TEST_F(bc, refused_tasks)
 {
 	struct refusal r = {
 		.dir = self->dir, .by = self->dir, .resource = "numtasks",
@@ -306,7 +306,7 @@ TEST_F_TIMEOUT(bc, refused_tasks, 60)
 	close(l.fd);
 }
 
-TEST_F_TIMEOUT(bc, refused_files, 60)
+TEST_F(bc, refused_files)
 {
 	struct refusal r = {
 		.dir = self->dir, .by = self->dir, .resource = "numfiles",
@@ -336,7 +336,7 @@ TEST_F_TIMEOUT(bc, refused_files, 60)
 }
 
 /* The limit of an ancestor: who wanted it, and who said no. */
-TEST_F_TIMEOUT(bc, refused_above, 60)
+TEST_F(bc, refused_above)
 {
 	struct refusal r = { .by = self->dir, .comm = CHILD, .failcnt = 1 };
 	struct bc_event ev;
@@ -374,7 +374,7 @@ TEST_F_TIMEOUT(bc, refused_above, 60)
 }
 
 /* A move that is refused is no move. The current task is who has written. */
-TEST_F_TIMEOUT(bc, refused_move, 60)
+TEST_F(bc, refused_move)
 {
 	struct refusal r = {
 		.dir = self->dir, .by = self->dir, .resource = "numtasks",
@@ -468,7 +468,7 @@ static void check_counters(struct __test_metadata *_metadata,
 }
 
 /* The life of a group: all of it, in this order, and nothing else. */
-TEST_F_TIMEOUT(bc, life, 60)
+TEST_F(bc, life)
 {
 	static struct counters c;
 	struct bc_event ev;
@@ -552,7 +552,7 @@ static long hierarchy_number(const char *name)
 	return id;
 }
 
-TEST_F_TIMEOUT(bc, other_hierarchy, 60)
+TEST_F(bc, other_hierarchy)
 {
 	char dir[96], name[32], path[128];
 	struct bc_event ev;
@@ -613,7 +613,7 @@ static void *thread_refused(void *arg)
 }
 
 /* A thread where its process is not. Nothing is told of the process. */
-TEST_F_TIMEOUT(bc, one_thread, 60)
+TEST_F(bc, one_thread)
 {
 	struct refusal r = {
 		.dir = self->dir, .by = self->dir, .resource = "numtasks",
@@ -640,7 +640,7 @@ TEST_F_TIMEOUT(bc, one_thread, 60)
 }
 
 /* In a pid namespace: the id that the event has is that of the initial one. */
-TEST_F_TIMEOUT(bc, pid_namespace, 60)
+TEST_F(bc, pid_namespace)
 {
 	struct bc_event ev;
 	int status;
@@ -664,7 +664,7 @@ TEST_F_TIMEOUT(bc, pid_namespace, 60)
 }
 
 /* Two who listen hear the same. */
-TEST_F_TIMEOUT(bc, two_listeners, 60)
+TEST_F(bc, two_listeners)
 {
 	struct bc_event ev;
 	pid_t pid;
@@ -688,7 +688,7 @@ TEST_F_TIMEOUT(bc, two_listeners, 60)
 }
 
 /* Nobody hears what happens before; who comes later hears what is later. */
-TEST_F_TIMEOUT(bc, nobody, 60)
+TEST_F(bc, nobody)
 {
 	struct bc_event ev;
 	pid_t pid;
@@ -718,7 +718,7 @@ static int storm(void *arg)
 	return 1;
 }
 
-TEST_F_TIMEOUT(bc, come_and_go, 60)
+TEST_F(bc, come_and_go)
 {
 	long end = now_ms() + 2000, rounds = 0, heard = 0, before;
 	struct bc_event ev;
@@ -988,7 +988,7 @@ TEST_F_TIMEOUT(bc, nobody_sends, 300)
 }
 
 /* Who does not read is told so, and hears again once it has read. */
-TEST_F_TIMEOUT(bc, full_buffer, 60)
+TEST_F(bc, full_buffer)
 {
 	struct account a = { };
 	struct bc_event ev;
@@ -1034,7 +1034,7 @@ static bool path_is(const char *got, const char *want)
 }
 
 /* The deepest group with the longest names: more than PATH_MAX. */
-TEST_F_TIMEOUT(bc, long_path, 60)
+TEST_F(bc, long_path)
 {
 	static char path[DEPTH * (NAME_MAX + 1) + 1];
 	int dir[DEPTH + 1], depth, fd = -1, ret;
@@ -1172,7 +1172,7 @@ static int trace_on(const char *dir, const char *event)
 	return bc_write(dir, file, "1");
 }
 
-TEST_F_TIMEOUT(bc, tracepoints, 60)
+TEST_F(bc, tracepoints)
 {
 	char dir[96], group[80], id[32];
 	const char *path;
@@ -1242,7 +1242,7 @@ static int count_log(const char *text)
  * One line for each resource of a group, however many refusals. Lines are rate
  * limited, and the groups of other tests may have used it up: then again later.
  */
-TEST_F_TIMEOUT(bc, log, 60)
+TEST_F(bc, log)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char dir[112], leaf[128], name[32], text[256];
@@ -1334,7 +1334,7 @@ static int end_tool(struct tool *t)
 	return end_of(t->pid);
 }
 
-TEST_F_TIMEOUT(bc, tool, 60)
+TEST_F(bc, tool)
 {
 	char line[4096], want[256], group[80];
 	const char *path;

@@ -1024,7 +1024,7 @@ TEST_F_TIMEOUT(hier, move_while_creating_threads, 300)
 	EXPECT_EQ(0, rmdir(g[1][1]));
 }
 
-TEST_F_TIMEOUT(hier, sixteen, 120)
+TEST_F(hier, sixteen)
 {
 	int i, n, made = 1, css_groups = bc_rest_css_groups();
 	char *copy = strdup(self->all), *name, *save;

@@ -58,7 +58,7 @@ FIXTURE_TEARDOWN_PARENT(hotplug)
  * One makes files on a CPU, and leaves credit there. When the CPU has gone, that is still
  * in what is held: but nobody sees it, and it is there for who would be refused otherwise.
  */
-TEST_F_TIMEOUT(hotplug, credit, 120)
+TEST_F(hotplug, credit)
 {
 	int cpu = bc_cpu_removable(), i;
 
@@ -80,7 +80,7 @@ TEST_F_TIMEOUT(hotplug, credit, 120)
 }
 
 /* The same, and the first who needs it is a charge. */
-TEST_F_TIMEOUT(hotplug, credit_is_wanted, 120)
+TEST_F(hotplug, credit_is_wanted)
 {
 	int cpu = bc_cpu_removable();
 
@@ -102,7 +102,7 @@ TEST_F_TIMEOUT(hotplug, credit_is_wanted, 120)
 }
 
 /* A group goes with credit on a CPU that is away, and so does its counter. */
-TEST_F_TIMEOUT(hotplug, group_goes, 120)
+TEST_F(hotplug, group_goes)
 {
 	int cpu = bc_cpu_removable();
 	char a[96];
@@ -289,7 +289,7 @@ static int jump(int arg, int i)
 }
 
 /* None of our clocks is that on the wall: what is counted by time does not jump with it. */
-TEST_F_TIMEOUT(hotplug, clock, 120)
+TEST_F(hotplug, clock)
 {
 	long refused, usage, after;
 	double start, real;

@@ -268,7 +268,7 @@ static int read_for_ever(long arg)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
-TEST_F_TIMEOUT(pages, fault_storm, 120)
+TEST_F(pages, fault_storm)
 {
 	const long max = 16 << 20;
 
@@ -300,7 +300,7 @@ static bool refused(long amount)
 }
 
 /* By each step of 4 KB: at each page that it needs, and at what is between them. */
-TEST_F_TIMEOUT(pages, fork, 120)
+TEST_F(pages, fork)
 {
 	long base, room;
 	int ret = -1;
@@ -427,7 +427,7 @@ static int said(int log, const char *what)
 	}
 }
 
-TEST_F_TIMEOUT(pages, vmalloc, 120)
+TEST_F(pages, vmalloc)
 {
 	const long fd = (1 << 20) - 1, size = (fd + 1) * sizeof(void *);
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -475,7 +475,7 @@ static int busy(long seed)
 	return i;
 }
 
-TEST_F_TIMEOUT(pages, storm, 120)
+TEST_F(pages, storm)
 {
 	struct bc_servant p[4];
 	char sub[2][80];

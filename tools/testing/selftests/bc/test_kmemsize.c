@@ -253,7 +253,7 @@ static int live_a_little(long arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(kmem, processes, 60)
+TEST_F(kmem, processes)
 {
 	long base;
 
@@ -294,7 +294,7 @@ static int storm(long depth)
 }
 
 /* Two make and free at a limit, in different groups below it. */
-TEST_F_TIMEOUT(kmem, storm, 60)
+TEST_F(kmem, storm)
 {
 	struct bc_servant other = bc_servant_start();
 	double end = bc_end_time(3);
@@ -551,7 +551,7 @@ TEST_F(kmem, memcg)
 }
 
 /* Objects that KFENCE has taken into its care count as others do. */
-TEST_F_TIMEOUT(kmem, kfence, 60)
+TEST_F(kmem, kfence)
 {
 	long interval = bc_get(KFENCE, "sample_interval");
 	char before[4096], after_[4096];

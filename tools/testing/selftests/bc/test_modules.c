@@ -335,7 +335,7 @@ static void look(const char *dir)
 }
 
 /* It comes and goes while groups do. */
-TEST_F_TIMEOUT(module, storm, 120)
+TEST_F(module, storm)
 {
 	double until = bc_end_time(5);
 	int loaded = 0, gone = 0, err;

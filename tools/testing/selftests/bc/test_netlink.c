@@ -457,7 +457,7 @@ static int get_group(long hierarchy, const char *path, struct dump *d)
 
 static struct dump d, one;
 
-TEST_F_TIMEOUT(bc, dump_has_what_files_have, 60)
+TEST_F(bc, dump_has_what_files_have)
 {
 	char dir[96];
 	pid_t pid;
@@ -519,7 +519,7 @@ TEST_F_TIMEOUT(bc, dump_has_what_files_have, 60)
 	dump_free(&one);
 }
 
-TEST_F_TIMEOUT(bc, other_hierarchy, 60)
+TEST_F(bc, other_hierarchy)
 {
 	char dir[96], name[32];
 	long number = -1, i;
@@ -892,7 +892,7 @@ TEST_F_TIMEOUT(bc, many, 300)
 #define SOME 16384
 
 /* What comes and goes between two messages. */
-TEST_F_TIMEOUT(bc, come_and_go, 120)
+TEST_F_TIMEOUT(bc, come_and_go, 300)
 {
 	struct bc_genl genl;
 	char name[64], path[PATH_MAX];
@@ -967,7 +967,7 @@ static void churn(const char *dir)
 }
 
 /* While others make and remove groups. */
-TEST_F_TIMEOUT(bc, race, 120)
+TEST_F(bc, race)
 {
 	char a[96], b[96], name[32], path[PATH_MAX];
 	double end = bc_end_time(10);
@@ -1002,7 +1002,7 @@ TEST_F_TIMEOUT(bc, race, 120)
 }
 
 /* Names as long as they may be, as deep as groups may be. */
-TEST_F_TIMEOUT(bc, long_paths, 120)
+TEST_F(bc, long_paths)
 {
 	char name[200], *path = calloc(1, 16384);
 	struct bc_genl genl;
@@ -1161,7 +1161,7 @@ static int give_away(const char *dir, uid_t uid)
 	       bc_chown(dir, "threads", uid, uid);
 }
 
-TEST_F_TIMEOUT(bc, who_may_subscribe, 60)
+TEST_F(bc, who_may_subscribe)
 {
 	static struct bc_listener l;
 	struct shared s = { .path = self->dir };
@@ -1220,7 +1220,7 @@ TEST_F_TIMEOUT(bc, who_may_subscribe, 60)
 }
 
 /* Only what happens there, and all of it, once. */
-TEST_F_TIMEOUT(bc, events_of_a_subtree, 120)
+TEST_F(bc, events_of_a_subtree)
 {
 	static struct bc_listener la, lb, ltop;
 	char a[96], b[96], x[128], y[128];
@@ -1303,7 +1303,7 @@ static int hear_refusal_from_above(void *arg)
 	return bits;
 }
 
-TEST_F_TIMEOUT(bc, refused_from_above, 60)
+TEST_F(bc, refused_from_above)
 {
 	char a[96], path[PATH_MAX], c;
 	struct above ab = { .dir = a };
@@ -1369,7 +1369,7 @@ static int too_many(void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(bc, so_many, 60)
+TEST_F(bc, so_many)
 {
 	static struct bc_listener l[20];
 	char a[96];
@@ -1387,7 +1387,7 @@ TEST_F_TIMEOUT(bc, so_many, 60)
 }
 
 /* With the group goes what was subscribed to. The next one of that name is another one. */
-TEST_F_TIMEOUT(bc, ends_with_the_group, 60)
+TEST_F(bc, ends_with_the_group)
 {
 	static struct bc_listener l;
 	struct bc_event ev;
@@ -1435,7 +1435,7 @@ static void check_sum(struct __test_metadata *_metadata, struct bc_listener *l, 
 	}
 }
 
-TEST_F_TIMEOUT(bc, losses, 120)
+TEST_F(bc, losses)
 {
 	static struct bc_listener l, l2;
 	char a[96], b[96];
@@ -1479,7 +1479,7 @@ TEST_F_TIMEOUT(bc, losses, 120)
 }
 
 /* So does one to a root, with its hierarchy; and nobody else hears of that. */
-TEST_F_TIMEOUT(bc, ends_with_the_hierarchy, 60)
+TEST_F(bc, ends_with_the_hierarchy)
 {
 	static struct bc_listener l, all;
 	struct bc_event ev;
@@ -1640,7 +1640,7 @@ static void make_and_remove(const char *dir)
 	rmdir(dir);
 }
 
-TEST_F_TIMEOUT(bc, subscription_race, 120)
+TEST_F(bc, subscription_race)
 {
 	double end = bc_end_time(10);
 	pid_t pids[4];
@@ -1673,7 +1673,7 @@ static const char *client(void)
 	return access(path, X_OK) ? NULL : path;
 }
 
-TEST_F_TIMEOUT(bc, ynl, 60)
+TEST_F(bc, ynl)
 {
 	char cmd[PATH_MAX], line[8192], want[256];
 	FILE *f;

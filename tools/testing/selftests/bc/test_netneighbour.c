@@ -221,7 +221,7 @@ static void good_goes_on(struct __test_metadata *_metadata, const struct bc_line
 }
 
 /* A client that never reads: what the server has sent is the server's, up to its limit. */
-TEST_F_TIMEOUT(net, never_reads, 120)
+TEST_F(net, never_reads)
 {
 	struct sockaddr_in addr;
 	pid_t server, client;
@@ -261,7 +261,7 @@ TEST_F_TIMEOUT(net, never_reads, 120)
  * A server that never accepts: what its clients have sent is the server's, as the connections are,
  * up to its limit; the rest is the clients'.
  */
-TEST_F_TIMEOUT(net, never_accepts, 120)
+TEST_F(net, never_accepts)
 {
 	struct sockaddr_in addr;
 	pid_t server;
@@ -301,7 +301,7 @@ TEST_F_TIMEOUT(net, never_accepts, 120)
 }
 
 /* A flood of datagrams for who does not read them: they are dropped, and nobody else's are. */
-TEST_F_TIMEOUT(bc, floods, 120)
+TEST_F(bc, floods)
 {
 	unsigned int info[SK_MEMINFO_VARS] = {};
 	struct sockaddr_in addr, good, mine;

@@ -251,7 +251,7 @@ TEST_F(sets, pressure_files)
 }
 
 /* New pages come from there, wherever the CPU is. Old ones stay. */
-TEST_F_TIMEOUT(sets, faults, 120)
+TEST_F(sets, faults)
 {
 	struct puppet p = puppet_start();
 	int to, cpu;
@@ -282,7 +282,7 @@ TEST_F_TIMEOUT(sets, faults, 120)
 	puppet_end(p);
 }
 
-TEST_F_TIMEOUT(sets, migrate_change, 120)
+TEST_F(sets, migrate_change)
 {
 	struct puppet p = puppet_start();
 
@@ -315,7 +315,7 @@ TEST_F_TIMEOUT(sets, migrate_change, 120)
 	puppet_end(p);
 }
 
-TEST_F_TIMEOUT(sets, migrate_attach, 120)
+TEST_F(sets, migrate_attach)
 {
 	struct puppet p = puppet_start();
 
@@ -547,7 +547,7 @@ static int cg_mems(struct _test_data_sets *self, const char *list)
 }
 
 /* Two masters, as with CPUs: see test_cpuset. */
-TEST_F_TIMEOUT(sets, cgroup, 120)
+TEST_F(sets, cgroup)
 {
 	struct puppet p = puppet_start();
 

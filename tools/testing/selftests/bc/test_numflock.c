@@ -129,7 +129,7 @@ TEST_F(lock, ofd)
 }
 
 /* Whatever is done with ranges, the count is that of /proc/locks. */
-TEST_F_TIMEOUT(lock, at_random, 120)
+TEST_F(lock, at_random)
 {
 	static const int types[] = { F_RDLCK, F_WRLCK, F_UNLCK };
 	unsigned int seed = 1;

@@ -234,7 +234,7 @@ TEST_F(object, root)
 }
 
 /* Two make and drop at a limit, in different groups below it. */
-TEST_F_TIMEOUT(object, storm, 60)
+TEST_F(object, storm)
 {
 	struct bc_worker other = bc_worker_start(variant->kind);
 	struct timespec start, now;

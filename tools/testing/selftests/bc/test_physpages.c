@@ -109,7 +109,7 @@ TEST_F(phys, move)
 }
 
 /* Without swap, who has too much is killed, and nobody else. */
-TEST_F_TIMEOUT(phys, kill, 60)
+TEST_F(phys, kill)
 {
 	long base = bc_get(self->a, held), p, q;
 
@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(phys, kill, 60)
 }
 
 /* The largest of the group whose limit it is, or of those below. */
-TEST_F_TIMEOUT(phys, kill_below, 60)
+TEST_F(phys, kill_below)
 {
 	long q;
 
@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(phys, kill_below, 60)
 }
 
 /* What one has had is enough: nobody else is killed while it is being freed. */
-TEST_F_TIMEOUT(phys, kill_one, 120)
+TEST_F(phys, kill_one)
 {
 	long p;
 	int i;
@@ -174,7 +174,7 @@ TEST_F_TIMEOUT(phys, kill_one, 120)
 	}
 }
 
-TEST_F_TIMEOUT(phys, kill_all, 60)
+TEST_F(phys, kill_all)
 {
 	long p = bc_map_filled(0, 10);
 	char proc[32];
@@ -209,7 +209,7 @@ TEST_F_TIMEOUT(phys, kill_all, 60)
 }
 
 /* With nobody to be killed, it goes on above the limit. */
-TEST_F_TIMEOUT(phys, nobody, 120)
+TEST_F(phys, nobody)
 {
 	char path[32];
 	long p;
@@ -226,7 +226,7 @@ TEST_F_TIMEOUT(phys, nobody, 120)
 }
 
 /* What is locked cannot be had back, and is no reason to go on for ever. */
-TEST_F_TIMEOUT(phys, locked, 120)
+TEST_F(phys, locked)
 {
 	long p = bc_map_filled(0, 100);
 
@@ -240,7 +240,7 @@ TEST_F_TIMEOUT(phys, locked, 120)
 }
 
 /* With swap, it is slower, and nothing else. */
-TEST_F_TIMEOUT(phys, reclaim, 120)
+TEST_F(phys, reclaim)
 {
 	long max = bc_get(self->a, held) + 200, p;
 
@@ -265,7 +265,7 @@ TEST_F_TIMEOUT(phys, reclaim, 120)
 }
 
 /* Pages that a fork shares, and the limit of a group above. */
-TEST_F_TIMEOUT(phys, reclaim_below, 120)
+TEST_F(phys, reclaim_below)
 {
 	long max, p, q;
 
@@ -290,7 +290,7 @@ TEST_F_TIMEOUT(phys, reclaim_below, 120)
 }
 
 /* A group at its limit takes nothing of others, and nothing of the root. */
-TEST_F_TIMEOUT(phys, neighbour, 120)
+TEST_F(phys, neighbour)
 {
 	long p, q, r;
 
@@ -313,7 +313,7 @@ TEST_F_TIMEOUT(phys, neighbour, 120)
 }
 
 /* A group that has processes of its own, and others below: both give. */
-TEST_F_TIMEOUT(phys, reclaim_in_turn, 120)
+TEST_F(phys, reclaim_in_turn)
 {
 	char c[BC_DIR];
 	long p, q;
@@ -348,7 +348,7 @@ static long check_some(long p, size_t pages)
 }
 
 /* What was used since the last time stays, the rest goes. */
-TEST_F_TIMEOUT(phys, second_chance, 60)
+TEST_F(phys, second_chance)
 {
 	long p = bc_map_filled(0, 400), val;
 
@@ -370,7 +370,7 @@ TEST_F_TIMEOUT(phys, second_chance, 60)
 }
 
 /* What the group does not use, and somebody else does who shares it, stays as well. */
-TEST_F_TIMEOUT(phys, used_by_others, 60)
+TEST_F(phys, used_by_others)
 {
 	long p = bc_map_filled(0, 300), q = p + 100 * BC_PAGE;
 
@@ -392,7 +392,7 @@ TEST_F_TIMEOUT(phys, used_by_others, 60)
 }
 
 /* What a process has said that it could do without needs no swap to go. */
-TEST_F_TIMEOUT(phys, lazy_free, 60)
+TEST_F(phys, lazy_free)
 {
 	long p = bc_map_filled(0, 100), max;
 
@@ -407,7 +407,7 @@ TEST_F_TIMEOUT(phys, lazy_free, 60)
 }
 
 /* Credit that CPUs keep is no reason to kill anybody. */
-TEST_F_TIMEOUT(phys, credit, 60)
+TEST_F(phys, credit)
 {
 	long p, q, i;
 
@@ -428,7 +428,7 @@ TEST_F_TIMEOUT(phys, credit, 60)
 }
 
 /* Who gets signals all the time is held up like everybody. */
-TEST_F_TIMEOUT(phys, signals, 120)
+TEST_F(phys, signals)
 {
 	static struct itimerval ticks = { { 0, 2000 }, { 0, 2000 } };
 
@@ -443,7 +443,7 @@ TEST_F_TIMEOUT(phys, signals, 120)
 }
 
 /* What a group has paid for, and nobody in it has mapped any more. */
-TEST_F_TIMEOUT(phys, moved_away, 120)
+TEST_F(phys, moved_away)
 {
 	long p = bc_map_filled(0, 300);
 
@@ -461,7 +461,7 @@ TEST_F_TIMEOUT(phys, moved_away, 120)
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 300));
 }
 
-TEST_F_TIMEOUT(phys, barrier, 120)
+TEST_F(phys, barrier)
 {
 	long max, p;
 
@@ -479,7 +479,7 @@ TEST_F_TIMEOUT(phys, barrier, 120)
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
-TEST_F_TIMEOUT(phys, on_demand, 60)
+TEST_F(phys, on_demand)
 {
 	long p = bc_map_filled(0, 200), val = bc_get(self->a, held);
 
@@ -503,7 +503,7 @@ TEST_F_TIMEOUT(phys, on_demand, 60)
 }
 
 /* A system call is not refused, and what it takes is settled. */
-TEST_F_TIMEOUT(phys, system_call, 60)
+TEST_F(phys, system_call)
 {
 	long max, p;
 
@@ -546,7 +546,7 @@ static void meet_both(struct __test_metadata *_metadata, const char *group, long
  * A memory cgroup has its limit, too, and both are met by the same pages. Each gives back
  * what it has to, whichever is the tighter one, and the other does not notice.
  */
-TEST_F_TIMEOUT(phys, memcg, 120)
+TEST_F(phys, memcg)
 {
 	/* The cgroup, the group, and as good as the same. */
 	static const long room[] = { 100, 300, 150 };
@@ -594,7 +594,7 @@ static int out_of_memory(void)
 }
 
 /* The group that is furthest above its barrier comes first, then the largest in it. */
-TEST_F_TIMEOUT(phys, two_levels, 60)
+TEST_F(phys, two_levels)
 {
 	int i;
 
@@ -620,7 +620,7 @@ TEST_F_TIMEOUT(phys, two_levels, 60)
 	EXPECT_EQ(0, bc_get(self->dir, kills));
 }
 
-TEST_F_TIMEOUT(phys, huge, 120)
+TEST_F(phys, huge)
 {
 	long base = bc_get(self->a, held), p;
 

@@ -133,7 +133,7 @@ TEST_F(phys, userfaultfd)
 }
 
 /* What comes from elsewhere above the limit is settled with the group's next page. */
-TEST_F_TIMEOUT(phys, userfaultfd_at_the_limit, 60)
+TEST_F(phys, userfaultfd_at_the_limit)
 {
 	static char data[PAGES * BC_PAGE];
 	long p = bc_puppet_map(0, 0, PAGES, BC_RW, MAP_PRIVATE), max;
@@ -160,7 +160,7 @@ TEST_F_TIMEOUT(phys, userfaultfd_at_the_limit, 60)
 }
 
 /* Small pages become a huge one, and that small ones again. */
-TEST_F_TIMEOUT(phys, collapse, 60)
+TEST_F(phys, collapse)
 {
 	long base = bc_get(self->a, held), p = bc_map_huge(0, 1), ret;
 	char proc[32];
@@ -202,7 +202,7 @@ TEST_F_TIMEOUT(phys, collapse, 60)
  * Of pages with the same in them, one stays, and all but one are given back; who writes to
  * it pays for a copy.
  */
-TEST_F_TIMEOUT(phys, same_pages, 120)
+TEST_F(phys, same_pages)
 {
 	static const char * const settings[] = { "sleep_millisecs", "pages_to_scan", "run" };
 	long base_a, base_b, pss_a, pss_b, p, before[ARRAY_SIZE(settings)];
@@ -254,7 +254,7 @@ TEST_F_TIMEOUT(phys, same_pages, 120)
 }
 
 /* What the kernel has a hold on is copied by fork(2) at once: the child has pages to pay. */
-TEST_F_TIMEOUT(phys, fork_of_pinned, 60)
+TEST_F(phys, fork_of_pinned)
 {
 	struct io_uring_params params = { };
 	struct iovec iov = { .iov_len = PAGES * BC_PAGE };
@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(phys, fork_of_pinned, 60)
 }
 
 /* Pages that are moved in memory take what they are charged with along. */
-TEST_F_TIMEOUT(phys, migration, 60)
+TEST_F(phys, migration)
 {
 	long p = bc_map_filled(0, 200), base = bc_get(self->a, held), i;
 	void *page[200];

@@ -456,7 +456,7 @@ TEST_F(priv, share)
 }
 
 /* It maps and unmaps all the time, and is moved all the time. */
-TEST_F_TIMEOUT(priv, move_while_mapping, 120)
+TEST_F(priv, move_while_mapping)
 {
 	double end = bc_end_time(10);
 	long base = matched(self->dir, 0, 0), max;
@@ -492,7 +492,7 @@ TEST_F_TIMEOUT(priv, move_while_mapping, 120)
 }
 
 /* Moved while it forks and execs: each address space is where its process is. */
-TEST_F_TIMEOUT(priv, move_while_execing, 120)
+TEST_F(priv, move_while_execing)
 {
 	double end = bc_end_time(10);
 	char g[2][96];
@@ -543,7 +543,7 @@ TEST_F_TIMEOUT(priv, move_while_execing, 120)
 }
 
 /* Several processes at the same limit. It is never passed, and reached. */
-TEST_F_TIMEOUT(priv, concurrent, 120)
+TEST_F(priv, concurrent)
 {
 	double end = bc_end_time(5);
 	long base, max;

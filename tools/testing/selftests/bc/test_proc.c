@@ -771,7 +771,7 @@ static void hop(const char *dir)
 }
 
 /* Each read is what was true at some moment. */
-TEST_F_TIMEOUT(two, hopping, 120)
+TEST_F(two, hopping)
 {
 	const char *name = base_name(self->h), *got;
 	char def[96], extra[16], *allowed[3][3];
@@ -838,7 +838,7 @@ static void come_and_go(const char *dir)
 	bc_rmdir(dir, "a");
 }
 
-TEST_F_TIMEOUT(two, always_right, 120)
+TEST_F(two, always_right)
 {
 	int i, reads = 0, more = 0, n = bc_rest_css_groups();
 	double end = bc_end_time(1);

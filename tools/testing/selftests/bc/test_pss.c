@@ -260,7 +260,7 @@ static void check_sum(struct __test_metadata *_metadata)
 	EXPECT_GT(SHARED, slack);
 }
 
-TEST_F_TIMEOUT(phys, zygote, 60)
+TEST_F(phys, zygote)
 {
 	long p = bc_map_filled(0, SHARED);
 	char group[5][BC_DIR];
@@ -278,7 +278,7 @@ TEST_F_TIMEOUT(phys, zygote, 60)
 }
 
 /* Huge pages count page by page, also when they are mapped in parts. */
-TEST_F_TIMEOUT(phys, huge, 60)
+TEST_F(phys, huge)
 {
 	char group[2][BC_DIR], proc[32];
 	long base, p;
@@ -326,7 +326,7 @@ static void nothing_to_undo(const char *dir)
  * Processes with the same memory: it counts once, where it is, however many they are; also
  * when the one that has made it is gone, and the group, too.
  */
-TEST_F_TIMEOUT(phys, same_memory, 120)
+TEST_F(phys, same_memory)
 {
 	char c[BC_DIR];
 
@@ -364,7 +364,7 @@ TEST_F_TIMEOUT(phys, same_memory, 120)
 	EXPECT_TRUE(agrees(self->a, 2));
 }
 
-TEST_F_TIMEOUT(phys, swapped, 120)
+TEST_F(phys, swapped)
 {
 	long p = bc_map_filled(0, SHARED), base;
 
@@ -394,7 +394,7 @@ static void come_and_go(const char *dir)
 }
 
 /* Processes that come and go, and one that maps and unmaps, while it is read. */
-TEST_F_TIMEOUT(phys, busy, 60)
+TEST_F(phys, busy)
 {
 	double end = bc_end_time(2);
 	int reads = 0;
@@ -429,7 +429,7 @@ static void nothing(int sig)
 }
 
 /* A signal ends it. */
-TEST_F_TIMEOUT(phys, signal, 60)
+TEST_F(phys, signal)
 {
 	static const struct itimerval ticks = { { 0, 2000 }, { 0, 2000 } }, none;
 	double end = bc_now() + 10;

@@ -273,7 +273,7 @@ static void knock(const char *dir)
 }
 
 /* The last task goes while another one is being refused, again and again. */
-TEST_F_TIMEOUT(release, refused_meanwhile, 120)
+TEST_F(release, refused_meanwhile)
 {
 	pid_t knocker;
 	int i, status;
@@ -746,7 +746,7 @@ TEST_F(release, namespaces)
 }
 
 /* Each time that the agent removes the group, somebody may be in there again. */
-TEST_F_TIMEOUT(release, reenter, 120)
+TEST_F_TIMEOUT(release, reenter, 300)
 {
 	int i, err, in = 0, gone = 0;
 	char path[PATH_MAX];

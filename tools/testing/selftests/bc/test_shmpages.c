@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(shm, allocation_fails, 300)
 }
 
 /* Two that fill the same limit: it is reached, and not passed. */
-TEST_F_TIMEOUT(shm, concurrent, 120)
+TEST_F(shm, concurrent)
 {
 	double end = bc_end_time(3);
 	pid_t pid[2];

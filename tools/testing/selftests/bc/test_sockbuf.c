@@ -697,7 +697,7 @@ TEST_F(bc, tcp_receive)
 }
 
 /* No room: it stops there, and goes on when there is some, without trying meanwhile. */
-TEST_F_TIMEOUT(bc, tcp_block, 120)
+TEST_F(bc, tcp_block)
 {
 	long failcnt, held;
 	int a[2], b[2];
@@ -752,7 +752,7 @@ static int send_all(void *arg)
  * One fills the group. Another one, which has something on its way that is not read, sleeps in
  * send(2) and is woken by what is read of the first one.
  */
-TEST_F_TIMEOUT(bc, tcp_wake, 120)
+TEST_F(bc, tcp_wake)
 {
 	int a[2], b[2], status;
 	pid_t pid;
@@ -793,7 +793,7 @@ TEST_F_TIMEOUT(bc, tcp_wake, 120)
 }
 
 /* What is read from one is room for another one. */
-TEST_F_TIMEOUT(bc, tcp_wake_other, 120)
+TEST_F(bc, tcp_wake_other)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
 	int a[2], b[2], ep, i;
@@ -824,7 +824,7 @@ TEST_F_TIMEOUT(bc, tcp_wake_other, 120)
 }
 
 /* A client that never reads, a server that never accepts: what they take is bounded. */
-TEST_F_TIMEOUT(bc, tcp_never, 120)
+TEST_F(bc, tcp_never)
 {
 	struct sockaddr_in addr = {};
 	int c[2], d[2], l, k[4], i;
@@ -1111,7 +1111,7 @@ TEST_F_TIMEOUT(bc, mptcp, 300)
 }
 
 /* Without a limit, and with one, and with pages of a file, and without copies. */
-TEST_F_TIMEOUT(bc, tcp_ways_to_send, 120)
+TEST_F(bc, tcp_ways_to_send)
 {
 	int c[2], f, one = 1, p[2], status;
 	off_t off = 0;

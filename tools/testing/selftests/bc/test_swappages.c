@@ -110,7 +110,7 @@ static long map_swapped(int i, size_t pages)
 	return page_out(i, p, pages, want) == want ? p : -EAGAIN;
 }
 
-TEST_F_TIMEOUT(swap, out_and_in, 60)
+TEST_F(swap, out_and_in)
 {
 	long p = bc_map_filled(0, 60), val = bc_get(self->a, ram);
 
@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(swap, out_and_in, 60)
 	EXPECT_EQ(0, bc_get(self->a, failcnt));
 }
 
-TEST_F_TIMEOUT(swap, freed, 60)
+TEST_F(swap, freed)
 {
 	long p = map_swapped(0, 90);
 
@@ -150,7 +150,7 @@ TEST_F_TIMEOUT(swap, freed, 60)
 	EXPECT_EQ(0, bc_settle(self->a, held, 0));
 }
 
-TEST_F_TIMEOUT(swap, off, 60)
+TEST_F(swap, off)
 {
 	long p = map_swapped(0, 50);
 	int n = bc_tables(TABLE);
@@ -171,7 +171,7 @@ TEST_F_TIMEOUT(swap, off, 60)
 }
 
 /* What is shared has one slot, as long as one of them is left. */
-TEST_F_TIMEOUT(swap, fork, 60)
+TEST_F(swap, fork)
 {
 	long p = map_swapped(0, 50);
 
@@ -190,7 +190,7 @@ TEST_F_TIMEOUT(swap, fork, 60)
 }
 
 /* A slot stays with who has paid for the page. */
-TEST_F_TIMEOUT(swap, move, 120)
+TEST_F(swap, move)
 {
 	long p = map_swapped(0, 50), q;
 
@@ -216,7 +216,7 @@ TEST_F_TIMEOUT(swap, move, 120)
 }
 
 /* Pages side by side in memory, and in swap, that two groups have paid for by turns. */
-TEST_F_TIMEOUT(swap, neighbours, 60)
+TEST_F(swap, neighbours)
 {
 	long p = bc_puppet_map(0, 0, 60, BC_RW, MAP_PRIVATE);
 	int i;
@@ -240,7 +240,7 @@ TEST_F_TIMEOUT(swap, neighbours, 60)
 }
 
 /* A group that was removed is there until its last slot is freed, and no longer. */
-TEST_F_TIMEOUT(swap, outlive, 120)
+TEST_F(swap, outlive)
 {
 	long groups = bc_settle(BC_GROUPS, "groups", bc_live_groups()), p, q;
 	char c[BC_DIR];
@@ -271,7 +271,7 @@ TEST_F_TIMEOUT(swap, outlive, 120)
 }
 
 /* Pages stay in RAM, and nothing happens to anybody. */
-TEST_F_TIMEOUT(swap, limit, 60)
+TEST_F(swap, limit)
 {
 	long p = bc_map_filled(0, 100);
 
@@ -299,7 +299,7 @@ TEST_F_TIMEOUT(swap, limit, 60)
 }
 
 /* The limit of a group above. */
-TEST_F_TIMEOUT(swap, parent, 120)
+TEST_F(swap, parent)
 {
 	long p;
 
@@ -322,7 +322,7 @@ TEST_F_TIMEOUT(swap, parent, 120)
  * Two read what they share, and have it in RAM then. The slots are of use as long as there
  * are many: who writes the pages out again need not write anything.
  */
-TEST_F_TIMEOUT(swap, barrier, 60)
+TEST_F(swap, barrier)
 {
 	long p = map_swapped(0, 40);
 
@@ -351,7 +351,7 @@ TEST_F_TIMEOUT(swap, barrier, 60)
 }
 
 /* What physpages has no room for. */
-TEST_F_TIMEOUT(swap, reclaim, 120)
+TEST_F(swap, reclaim)
 {
 	long p, val;
 
@@ -369,7 +369,7 @@ TEST_F_TIMEOUT(swap, reclaim, 120)
 }
 
 /* No room in RAM, nor in swap: it is as without swap, and as soon. */
-TEST_F_TIMEOUT(swap, both_limits, 120)
+TEST_F(swap, both_limits)
 {
 	long q;
 
@@ -396,7 +396,7 @@ TEST_F_TIMEOUT(swap, both_limits, 120)
 }
 
 /* Who asks for it does not get more than there is room for. */
-TEST_F_TIMEOUT(swap, on_demand, 60)
+TEST_F(swap, on_demand)
 {
 	long p = bc_map_filled(0, 100);
 
@@ -410,7 +410,7 @@ TEST_F_TIMEOUT(swap, on_demand, 60)
 }
 
 /* Shared memory is in shmpages, wherever it is. */
-TEST_F_TIMEOUT(swap, shmem, 60)
+TEST_F(swap, shmem)
 {
 	long base = bc_pages_of(0, "RssShmem"), p;
 	int n;
@@ -431,7 +431,7 @@ TEST_F_TIMEOUT(swap, shmem, 60)
 }
 
 /* Three at once, of two groups. */
-TEST_F_TIMEOUT(swap, together, 120)
+TEST_F(swap, together)
 {
 	const struct bc_call *call;
 	struct bc_call out[3], in[3];
@@ -472,7 +472,7 @@ TEST_F_TIMEOUT(swap, together, 120)
  * Devices have tables of their own, and one that is swapped off gives back what was in it,
  * and no more.
  */
-TEST_F_TIMEOUT(swap, two_devices, 120)
+TEST_F(swap, two_devices)
 {
 	const char *other = "/dev/ram1";
 	long p = map_swapped(0, 50), q, val;
@@ -504,7 +504,7 @@ TEST_F_TIMEOUT(swap, two_devices, 120)
 }
 
 /* A device goes while pages go there, and while they come from there. */
-TEST_F_TIMEOUT(swap, off_meanwhile, 120)
+TEST_F(swap, off_meanwhile)
 {
 	const size_t len = 500 * BC_PAGE;
 	struct bc_call out, in;
@@ -550,7 +550,7 @@ TEST_F_TIMEOUT(swap, off_meanwhile, 120)
 }
 
 /* A huge page goes whole, or what there is room for of it. */
-TEST_F_TIMEOUT(swap, huge, 120)
+TEST_F(swap, huge)
 {
 	long base = bc_get(self->a, ram), p = bc_map_huge(0, 2), pages = BC_HUGE_PAGES;
 
@@ -679,7 +679,7 @@ TEST_F_TIMEOUT(first, no_memory_for_mkdir, 1200)
  * The table of a swap device is there when there are groups. What was in swap before that
  * is nobody's for good.
  */
-TEST_F_TIMEOUT(first, table, 60)
+TEST_F(first, table)
 {
 	long p;
 
