@@ -8,6 +8,7 @@
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 
 #include "bc_phys.h"
 
@@ -43,10 +44,18 @@ TEST_F(phys, remote)
 {
 	long base = bc_get(self->a, held), p = bc_puppet_map(0, 0, PAGES, BC_RW, MAP_PRIVATE);
 	long word = 0, i;
+	struct iovec from = { &word, sizeof(word) };
 
 	ASSERT_LT(0, p);
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < PAGES / 2; i++)
 		EXPECT_EQ(0, put(0, p + i * BC_PAGE, &word, sizeof(word)));
+	EXPECT_EQ(base + PAGES / 2, bc_get(self->a, held));
+	for (; i < PAGES; i++) {
+		struct iovec to = { (void *)(p + i * BC_PAGE), sizeof(word) };
+
+		EXPECT_EQ(sizeof(word),
+			  process_vm_writev(bc_puppets[0].pid, &from, 1, &to, 1, 0));
+	}
 	EXPECT_EQ(base + PAGES, bc_get(self->a, held));
 	EXPECT_EQ(PAGES, bc_call(0, BC_CALL_CHECK, p, PAGES));
 	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, PAGES * BC_PAGE));
