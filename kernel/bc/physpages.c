@@ -91,10 +91,12 @@ void bc_physpages_add_mm(struct bc_css *css, struct mm_struct *mm)
 	scoped_guard(spinlock, &p->tree->tree_lock) {
 		/* It is the last one's turn. */
 		list_add_tail(&mm->bc.reclaim, &p->mms);
+		if (!p->nr_own++)
+			list_add_tail(&p->own, &p->turns);
 		for (; p; p = up) {
 			up = p->parent;
 			if (!p->nr_mms++ && up)
-				list_add_tail(&p->node, &up->children);
+				list_add_tail(&p->node, &up->turns);
 		}
 	}
 }
@@ -112,6 +114,8 @@ void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm)
 
 	scoped_guard(spinlock, &p->tree->tree_lock) {
 		list_del_init(&mm->bc.reclaim);
+		if (!--p->nr_own)
+			list_del_init(&p->own);
 		for (; p; p = p->parent) {
 			if (!--p->nr_mms && p->parent)
 				list_del_init(&p->node);
@@ -468,7 +472,8 @@ static struct bc_css *physpages_css_alloc(const struct bc_controller *controller
 	}
 	spin_lock_init(&p->tree_lock);
 	INIT_LIST_HEAD(&p->mms);
-	INIT_LIST_HEAD(&p->children);
+	INIT_LIST_HEAD(&p->turns);
+	INIT_LIST_HEAD(&p->own);
 	INIT_LIST_HEAD(&p->node);
 	p->idle = jiffies - IDLE;
 	p->stuck = jiffies - IDLE;

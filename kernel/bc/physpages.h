@@ -17,10 +17,14 @@
  * @tree: that one
  * @parent: one level up; NULL right below the root
  * @mms: address spaces that are charged to it, the next one to reclaim from first
- * @children: those one level down that have any, or below them, likewise
- * @node: in the parent's @children
- * @nr_mms: how many address spaces, those of groups below included
- * @turn: it is the turn of the children
+ * @turns: whose turn it is to be reclaimed from: @own, if there are any in @mms, and @node of
+ *	those one level down that have any, or below them
+ * @own: in @turns
+ * @node: in the parent's @turns
+ * @nr_own: how many address spaces
+ * @nr_mms: likewise, those of groups below included
+ * @own_rounds: how many of @nr_own reclaim has gone around in this turn
+ * @rounds: likewise, of @nr_mms, in the parent's turns
  * @in_flight: tasks that write out pages of the tree, which makes room in a moment
  * @idle: since when nothing could be reclaimed above the barrier, for %IDLE
  * @stuck: since when there is nobody to be killed, likewise
@@ -33,10 +37,13 @@ struct phys_css {
 	struct phys_css		*tree;
 	struct phys_css		*parent;
 	struct list_head	mms;
-	struct list_head	children;
+	struct list_head	turns;
+	struct list_head	own;
 	struct list_head	node;
+	unsigned long		nr_own;
 	unsigned long		nr_mms;
-	bool			turn;
+	unsigned long		own_rounds;
+	unsigned long		rounds;
 	atomic_t		in_flight;
 	unsigned long		idle;
 	unsigned long		stuck;

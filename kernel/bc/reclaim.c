@@ -2,16 +2,16 @@
 /*
  * Beancounters: reclaim, what a group at the limit of physpages gives to swap.
  *
- * Reclaim goes around the address spaces of the group and of those below, a few hundred
- * pages each, like the hand of a clock. A page that was used since the last time has its
- * mark taken away, the others are written out. So what it costs depends on what it finds,
- * not on how large the group is. What is in no such address space any more, as its
- * processes have been moved, or is in the swap cache, is found in the table of owners, by
- * a walk over all of memory, before anybody is killed.
+ * Reclaim goes around the address spaces of the group and of those below, one after the
+ * other, like the hand of a clock, a few hundred pages each time. A page that was used since
+ * the last time has its mark taken away, the others are written out. So what it costs depends
+ * on what it finds, not on how large the group is. What is in no such address space any more,
+ * as its processes have been moved, or is in the swap cache, is found in the table of owners,
+ * by a walk over all of memory, before anybody is killed.
  *
- * Locking: tree_lock for whose turn it is; an address space, while it is walked, by a
- * reference and its mmap_lock, which is not waited for. Pages that were found are isolated
- * from the kernel's lists. The walk over all of memory is for one at a time.
+ * Locking: tree_lock for whose turn it is, in mm->bc.lock; an address space, while it is
+ * walked, by a reference and its mmap_lock, which is not waited for. Pages that were found
+ * are isolated from the kernel's lists. The walk over all of memory is for one at a time.
  */
 #include <linux/bc/core.h>
 #include <linux/bc/pages.h>
@@ -39,24 +39,25 @@
 #include "sabotage.h"
 #include "swappages.h"
 
-/* So many pages are looked at in an address space before it is another one's turn. */
+/* So many pages are looked at while mmap_lock is held. */
 #define SCAN_BATCH	256
 
-/* Whose turn it is, of the address spaces of a group and below. By reference, or NULL. */
-static struct mm_struct *next_mm(struct phys_css *top)
+/*
+ * Whose turn it is, of the address spaces of a group and below. By reference, or NULL. Who
+ * asks next, before end_turn(), gets another one, if there is one in the same group.
+ */
+static struct mm_struct *begin_turn(struct phys_css *top)
 {
 	struct phys_css *p = top;
 	struct mm_struct *mm = NULL;
 
 	scoped_guard(spinlock_irq, &top->tree->tree_lock) {
-		while (!list_empty(&p->children) && (list_empty(&p->mms) || p->turn)) {
-			if (!list_empty(&p->mms) && bc_sabotaged(BC_SABOTAGE_ELDERS))
+		/* Whoever is in there has some, or somebody below. */
+		while (!list_empty(&p->turns) && !list_is_first(&p->own, &p->turns)) {
+			if (p->nr_own && bc_sabotaged(BC_SABOTAGE_ELDERS))
 				break;
-			p->turn = false;
-			p = list_first_entry(&p->children, struct phys_css, node);
-			list_move_tail(&p->node, &p->parent->children);
+			p = list_first_entry(&p->turns, struct phys_css, node);
 		}
-		p->turn = true;
 		mm = list_first_entry_or_null(&p->mms, struct mm_struct, bc.reclaim);
 		if (!mm)
 			break;
@@ -66,6 +67,41 @@ static struct mm_struct *next_mm(struct phys_css *top)
 			mm = NULL;
 	}
 	return mm;
+}
+
+/*
+ * It stays its turn until all of it was looked at, and its group's, of those beside it, until
+ * as many were as there are: so that between two looks at a page everything else is looked
+ * at, too, and who uses a page has that much time to do so, whoever is beside him.
+ */
+static void end_turn(struct phys_css *top, struct mm_struct *mm, bool through)
+{
+	struct phys_css *p;
+
+	scoped_guard(spinlock_irq, &mm->bc.lock) {
+		/* It can have been moved. */
+		if (!mm->bc.charge[BC_MM_ANON].css)
+			return;
+		p = to_phys_css(mm->bc.charge[BC_MM_ANON].css);
+		if (p->tree != top->tree)
+			return;
+		scoped_guard(spinlock, &p->tree->tree_lock) {
+			if (!through) {
+				list_move(&mm->bc.reclaim, &p->mms);
+				return;
+			}
+			if (++p->own_rounds >= p->nr_own) {
+				p->own_rounds = 0;
+				list_move_tail(&p->own, &p->turns);
+			}
+			for (; p != top && p->parent; p = p->parent) {
+				if (++p->rounds < p->nr_mms)
+					continue;
+				p->rounds = 0;
+				list_move_tail(&p->node, &p->parent->turns);
+			}
+		}
+	}
 }
 
 static unsigned long count_mms(struct phys_css *top)
@@ -381,14 +417,17 @@ static void reclaim_mms(struct phys_scan *s, unsigned long target)
 	unsigned long laps = 3 * (count_mms(s->top) + 1);
 
 	while (laps && s->freed < target && !fatal_signal_pending(current)) {
-		struct mm_struct *mm = next_mm(s->top);
+		struct mm_struct *mm = begin_turn(s->top);
+		bool through = true;
 
 		s->want = target - s->freed;
-		if (!mm || scan_mm(s, mm))
-			laps--;
-		/* If we are its last user, it is not for us to tear it down. */
-		if (mm)
+		if (mm) {
+			through = scan_mm(s, mm);
+			end_turn(s->top, mm, through || bc_sabotaged(BC_SABOTAGE_HASTY));
+			/* If we are its last user, it is not for us to tear it down. */
 			mmput_async(mm);
+		}
+		laps -= through;
 		reclaim_found(s);
 		cond_resched();
 	}

@@ -111,6 +111,7 @@ leave_mm	test_physpages	phys.move
 reclaim		test_physpages	phys.barrier
 reclaim		test_physpages	phys.lazy_free
 elders		test_physpages	phys.reclaim_in_turn
+hasty		test_physpages	phys.small_beside_large
 young		test_physpages	phys.second_chance
 others		test_physpages	phys.used_by_others
 twice		test_physpages	phys.reclaim_below
@@ -158,7 +159,7 @@ limit		test_netneighbour	bc.floods
 #   runtime, narrow, rules, whole
 #			nor are controllers that count no objects or pages
 #   fault, prune, foreign, reclaim, bystander, turns, asleep, twice, young, others, elders,
-#   spare, copies, neighbours, first
+#   hasty, spare, copies, neighbours, first
 #			nor kernel memory, caches, RAM, swap and the buffers of sockets
 model_cases="
 uncharge	test_model	model.sequential

@@ -888,7 +888,7 @@ static int hear_storm(const char *dir, int (*fn)(void *arg), int n,
 		      int (*go)(const pid_t *pid, int n), struct account *a)
 {
 	struct bc_event ev;
-	pid_t pid[MAX_STORM];
+	pid_t pid[MAX_STORM] = { 0 };
 	int i, ret, bad = 0;
 
 	for (i = 0; i < n; i++) {

@@ -336,6 +336,58 @@ TEST_F(phys, reclaim_in_turn)
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
+/* Pages that came from swap, of a puppet. */
+static long major_faults(int i)
+{
+	char path[32], buf[1024], *p;
+	unsigned long val;
+
+	snprintf(path, sizeof(path), "/proc/%d", bc_puppets[i].pid);
+	if (bc_read(path, "stat", buf, sizeof(buf)))
+		return -1;
+	p = strrchr(buf, ')');
+	if (!p || sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %lu", &val) != 1)
+		return -1;
+	return val;
+}
+
+/* Small beside large: what it uses again and again stays, whatever the other one needs. */
+TEST_F_TIMEOUT(phys, small_beside_large, 300)
+{
+	const size_t small = 64, large = 1000, piece = 50;
+	long p, q, before = 0;
+	char c[BC_DIR];
+	size_t i;
+
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
+	bc_child(c, self->a, "c");
+	ASSERT_EQ(0, bc_start_in(c, 1));
+	q = bc_map_filled(1, small);
+	ASSERT_LT(0, q);
+	p = bc_puppet_map(0, 0, large, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 500));
+	for (i = 0; i < 3 * large; i += piece) {
+		EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p + i % large * BC_PAGE, piece));
+		EXPECT_EQ(0, bc_call(1, BC_CALL_FILL, q, small));
+		/* A processor that has a page in its TLB need not say that it was used. */
+		EXPECT_EQ(0, bc_call(1, SYS_mprotect, q, small * BC_PAGE, PROT_READ));
+		EXPECT_EQ(0, bc_call(1, SYS_mprotect, q, small * BC_PAGE, BC_RW));
+		/* What it does not use comes and goes at first. */
+		if (i == large)
+			before = major_faults(1);
+	}
+	ASSERT_LE(0, before);
+	i = major_faults(1) - before;
+	TH_LOG("%zu pages came from swap", i);
+	/* Once, perhaps: when all the others were used as well. It uses it 40 times. */
+	EXPECT_GE(small, i);
+	EXPECT_LE(large - 500, bc_pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
 /* Some pages out of many. */
 static long check_some(long p, size_t pages)
 {
