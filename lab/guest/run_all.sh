@@ -6,7 +6,7 @@
 # and are left out otherwise, and those that let only some of many allocations fail
 # otherwise: here, each one. Or the names of tests, whole. KTAP.
 cd "$(dirname "$0")" || exit 1
-nodes="test_cpuacct test_cpuset test_nodeset test_hotplug"
+nodes="test_cpuacct test_cpuset test_nodeset test_physnodes test_hotplug"
 rc=0
 
 # First, what looks at a kernel in which no group was ever made.
