@@ -52,11 +52,17 @@ gone()
 # Nobody of them is left: systemd's for the user stays for some seconds.
 all_gone()
 {
-	local status=0
+	local user status=0
 
-	loginctl terminate-user alice bob 2>/dev/null
-	within 120 gone alice || status=1
-	within 120 gone bob || status=1
+	# It gives up at the first who has not logged in.
+	for user in alice bob; do
+		loginctl terminate-user $user 2>/dev/null
+	done
+	for user in alice bob; do
+		within 120 gone $user && continue
+		ps -o pid,args -p "$(paste -sd, $bc/users/$user/tasks)" | sed 's/^/#   /'
+		status=1
+	done
 	return $status
 }
 
@@ -188,12 +194,14 @@ undisturbed()
 	local what status=0 done_
 
 	misconduct
-	# The bomb comes last: with it, there is no room for another session.
-	for what in watches locks files; do
-		as alice "exec perl $tmp/$what" >/dev/null 2>&1 &
-	done
+	# One after the other: who has all files, or all tasks, leaves none to the sessions that
+	# are to come.
 	for what in numwatches:watches numflock:locks numfiles:files; do
-		within 300 refused ${what%%:*} || { echo "# no ${what#*:} were refused"; status=1; }
+		as alice "exec perl $tmp/${what#*:}" >$tmp/said 2>&1 &
+		within 300 refused ${what%%:*} && continue
+		echo "# no ${what#*:} were refused"
+		sed 's/^/#   /; 5q' $tmp/said
+		status=1
 	done
 	as alice "exec perl $tmp/bomb" >/dev/null 2>&1 &
 	within 300 refused numtasks || { echo "# the bomb was not held"; status=1; }
