@@ -26,6 +26,7 @@
  * A page fault cannot make room, with the locks that it holds. In user mode, it fails, and
  * is tried again: pagefault_out_of_memory() leaves it to us. On the way to user mode, with
  * no locks held, bc_anon_settle() reclaims (reclaim.c), and kills if it has to (oom.c).
+ * Who populates (MAP_POPULATE, mlock(2)) does so on the way.
  *
  * Locking: tree_lock protects the lists, of all groups below one that is right below a root.
  * It nests in mm->bc.lock, and is taken with interrupts off. Whom an address space is
@@ -319,16 +320,17 @@ static void lower_to_barrier(void)
 }
 
 /*
- * A signal may have something to say about it; but not before it is clear whether there is
- * room, or who is sent one all the time would never get on.
+ * On the way to user mode, a signal may have something to say about it; but not before it is
+ * clear whether there is room, or who is sent one all the time would never get on.
  */
-static bool should_stop(unsigned int tries)
+static bool should_stop(unsigned int tries, bool user)
 {
-	return fatal_signal_pending(current) || freezing(current) ||
-	       (!tries && signal_pending(current));
+	if (fatal_signal_pending(current))
+		return true;
+	return user && (freezing(current) || (!tries && signal_pending(current)));
 }
 
-void __bc_anon_settle(void)
+void __bc_anon_settle(bool user)
 {
 	unsigned int refused = current->bc_anon_refused, tries = 0;
 	bool progress = true;
@@ -338,7 +340,7 @@ void __bc_anon_settle(void)
 	current->bc_anon_refused = 0;
 	if (!current->mm)
 		return;
-	while (progress && !should_stop(tries)) {
+	while (progress && !should_stop(tries, user)) {
 		p = get_full(refused, BC_LIMIT);
 		if (!p)
 			break;

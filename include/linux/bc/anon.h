@@ -18,7 +18,7 @@
 int __bc_anon_charge(struct folio *folio, struct mm_struct *mm);
 int __bc_anon_charge_swapin(struct folio *folio, struct mm_struct *mm);
 void __bc_anon_charge_unuse(struct folio *folio, struct mm_struct *mm);
-void __bc_anon_settle(void);
+void __bc_anon_settle(bool user);
 struct bc_css *bc_oom_group(void);
 bool bc_oom_is_in(struct task_struct *p, struct bc_css *css);
 
@@ -121,7 +121,30 @@ static __always_inline bool bc_anon_refused(void)
 static __always_inline void bc_anon_settle(void)
 {
 	if (static_branch_unlikely(&bc_enabled_key.key) && unlikely(current->bc_anon_over))
-		__bc_anon_settle();
+		__bc_anon_settle(true);
+}
+
+/**
+ * bc_anon_over - is there too much of anonymous memory, which the current task has touched?
+ * @mm: an address space
+ *
+ * Context: Process context.
+ * Return: true if it is the task's own, and its group is above its limit or barrier.
+ */
+static __always_inline bool bc_anon_over(const struct mm_struct *mm)
+{
+	return static_branch_unlikely(&bc_enabled_key.key) &&
+	       unlikely(current->bc_anon_over) && current->mm == mm;
+}
+
+/**
+ * bc_anon_make_room - bc_anon_settle() for who goes on in the kernel, signals or not
+ *
+ * Context: Process context, without any lock. May sleep.
+ */
+static inline void bc_anon_make_room(void)
+{
+	__bc_anon_settle(false);
 }
 
 #else /* !CONFIG_BC_PAGES */
@@ -148,6 +171,13 @@ static inline bool bc_anon_refused(void)
 }
 
 static inline void bc_anon_settle(void) { }
+
+static inline bool bc_anon_over(const struct mm_struct *mm)
+{
+	return false;
+}
+
+static inline void bc_anon_make_room(void) { }
 
 static inline struct bc_css *bc_oom_group(void)
 {

@@ -563,12 +563,47 @@ TEST_F(phys, system_call)
 		return;
 	max = bc_get(self->a, held) + 50;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
-	p = bc_puppet_map(0, 0, 200, BC_RW, MAP_PRIVATE | MAP_POPULATE);
+	p = bc_puppet_map(0, 0, 200, BC_RW, MAP_PRIVATE);
 	ASSERT_LT(0, p);
+	EXPECT_EQ(200 * BC_PAGE, bc_call(0, SYS_getrandom, p, 200 * BC_PAGE, 0));
 	EXPECT_LE(200, bc_get(self->a, maxheld));
 	EXPECT_GE(max, bc_get(self->a, held));
 	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 200));
 	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+/* What is populated may be all of memory, and more: there is room to be made on the way. */
+TEST_F(phys, populate)
+{
+	long max, p;
+
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	max = bc_get(self->a, held) + 100;
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	p = bc_puppet_map(0, 0, 600, BC_RW, MAP_PRIVATE | MAP_POPULATE);
+	ASSERT_LT(0, p);
+	EXPECT_GE(max + 1, bc_get(self->a, maxheld));
+	EXPECT_GE(max, bc_get(self->a, held));
+	EXPECT_LE(500, bc_pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_FILL, p, 600));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 600));
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 600 * BC_PAGE));
+
+	p = bc_puppet_map(0, 0, 600, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_call(0, SYS_madvise, p, 600 * BC_PAGE, MADV_POPULATE_WRITE));
+	EXPECT_GE(max + 1, bc_get(self->a, maxheld));
+	EXPECT_GE(max, bc_get(self->a, held));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+
+	/* What is locked cannot go. */
+	EXPECT_EQ(0, bc_call(0, SYS_munmap, p, 600 * BC_PAGE));
+	p = bc_puppet_map(0, 0, 600, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	EXPECT_GT(0, bc_call(0, SYS_mlock, p, 600 * BC_PAGE));
+	EXPECT_LE(1, bc_get(self->a, kills));
+	EXPECT_GE(max + 1, bc_get(self->a, maxheld));
 }
 
 #define CGROUP "/sys/fs/cgroup"
