@@ -154,8 +154,11 @@ bundles()
 		[ "$(bcctl get containers/$id numtasks.limit)" = 96 ] || status=1
 	result $status "$r: limits of a profile and of its own"
 	within 60 timeout -k 5 $patience $work/rt/$r exec $id cat /proc/self/bc >$work/out 2>&1
-	timeout -k 5 $patience $work/rt/$r exec $id cat /proc/self/bc >$work/out 2>&1 &&
+	if timeout -k 5 $patience $work/rt/$r exec $id cat /proc/self/bc >$work/out 2>&1; then
 		in_group /containers/$id $work/out
+	else
+		show_out
+	fi
 	result $? "$r exec: in the group"
 	kill -9 $(cat $bc/containers/$id/tasks)
 	within 60 $r delete $id && gone $id

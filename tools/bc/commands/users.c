@@ -119,23 +119,62 @@ static int show_user(struct bc *bc, const struct bc_users *users, struct checkin
 	return status;
 }
 
+static int try_lock(const char *name, bool wait, void *arg)
+{
+	(void)wait;
+	(void)arg;
+	return bc_users_lock(secure_getenv("BC_RUN") ?: BC_USERS_RUN, name, 1);
+}
+
+static void print_removed(const char *group, void *arg)
+{
+	(void)arg;
+	printf("removed %s\n", group);
+}
+
+static int prune(const char *root)
+{
+	struct bc_users_prune how = { .lock = try_lock, .removed = print_removed };
+	struct bc *bc = open_bc();
+	struct bc_group *group;
+	int err;
+
+	err = bc_group_open(bc, root, &group);
+	if (!err) {
+		bc_group_close(group);
+		err = bc_users_prune(bc, root, &how);
+	} else if (err == -ENOENT) {
+		err = 0;	/* nobody has logged in yet */
+	}
+	bc_close(bc);
+	return err ? fail("cannot remove groups in %s: %s", root, strerror(-err)) : STATUS_OK;
+}
+
 static int cmd_users(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "conf", required_argument, NULL, 'c' },
+		{ "prune", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	struct checking c = { .file = secure_getenv("BC_USERS") ?: BC_USERS_CONF };
 	struct bc_users users;
 	struct bc *bc;
+	const char *root = NULL;
 	char *text;
 	int opt, err;
 
-	while ((opt = next_option(argc, argv, "c:", longs)) != -1) {
+	while ((opt = next_option(argc, argv, "c:p:", longs)) != -1) {
 		if (opt == 'c')
 			c.file = optarg;
+		else if (opt == 'p')
+			root = optarg;
 	}
+	if (root && optind < argc)
+		return usage("--prune is for all users");
+	if (root)
+		return prune(root);
 	if (argc - optind > 1)
 		return usage("one user at a time");
 	if (optind < argc) {
@@ -162,10 +201,11 @@ static int cmd_users(int argc, char **argv)
 const struct command users_command = {
 	.name = "users",
 	.run = cmd_users,
-	.args = "[-c FILE] [USER]",
+	.args = "[-c FILE] [USER] | --prune GROUP",
 	.summary = "Check who gets which limits at login",
 	.help =
 	"  -c, --conf FILE   instead of /etc/bc/users.conf\n"
+	"  -p, --prune GROUP remove the groups of users in GROUP that nobody is in\n"
 	"\n"
 	"Without USER, all lines of the file are checked, and mistakes are said. With it: which\n"
 	"line is for this user, and what it comes to. See bc-users.conf(5) and pam_bc(8).\n",

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bc-users.conf(5): who gets which limits. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "conf.h"
 #include "internal.h"
 #include "users.h"
+
+/* How long to wait for who is ending, in all, in 10 ms. */
+#define ENDING_TRIES	200
 
 struct reading {
 	struct bc_users *users;
@@ -115,4 +123,115 @@ const struct bc_user *bc_users_find(const struct bc_users *users, const char *na
 			return &users->list[i];
 	}
 	return by_name ? NULL : all;
+}
+
+/* Where the lock of a name is. */
+static off_t place(const char *name)
+{
+	unsigned int hash = 2166136261;
+
+	while (*name)
+		hash = (hash ^ (unsigned char)*name++) * 16777619;
+	return hash & 0x7fffffff;
+}
+
+static void pause_10ms(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+}
+
+int bc_users_lock(const char *dir, const char *name, int tries)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = place(name), .l_len = 1,
+	};
+	int fd, err, i;
+	char *file;
+
+	if (asprintf(&file, "%s/users.lock", dir) < 0)
+		return -ENOMEM;
+	mkdirat(AT_FDCWD, dir, 0755);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	err = fd < 0 ? -errno : -EWOULDBLOCK;
+	free(file);
+	for (i = 0; err == -EWOULDBLOCK && i < tries; i++) {
+		if (i)
+			pause_10ms();
+		err = fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
+		if (err == -EINTR)
+			err = -EWOULDBLOCK;
+	}
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+void bc_users_unlock(int fd)
+{
+	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	fcntl(fd, F_OFD_SETLK, &lock);
+	close(fd);
+}
+
+/* Nobody runs in there any more, and yet it is in use: by who has not come to his end yet. */
+static bool is_ending(struct bc_group *group, int err)
+{
+	pid_t *ids;
+	int n;
+
+	if (err != -EBUSY)
+		return false;
+	n = bc_tasks(group, false, &ids);
+	if (n >= 0)
+		free(ids);
+	return !n;
+}
+
+/* Who has just been killed, or not been waited for yet, is worth a moment. */
+static int remove_group(struct bc_group *group, int *tries)
+{
+	int err;
+
+	while ((err = bc_remove(group)) && *tries > 0 && is_ending(group, err)) {
+		--*tries;
+		pause_10ms();
+	}
+	return err;
+}
+
+int bc_users_prune(struct bc *bc, const char *root, const struct bc_users_prune *how)
+{
+	int i, n, err, lock, ending = ENDING_TRIES, once;
+	struct bc_group *top, *child;
+	char **names;
+
+	err = bc_group_open(bc, root, &top);
+	if (err)
+		return err;
+	n = bc_group_children(top, &names);
+	for (i = 0; i < n; i++) {
+		bool own = how->own && !strcmp(names[i], how->own);
+
+		lock = how->lock(names[i], own, how->arg);
+		if (lock == -EWOULDBLOCK)
+			continue;
+		if (lock < 0) {
+			err = lock;
+			break;
+		}
+		once = 0;
+		if (!bc_group_child(top, names[i], &child)) {
+			if (!remove_group(child, own || !how->own ? &ending : &once))
+				how->removed(bc_group_name(child), how->arg);
+			bc_group_close(child);
+		}
+		bc_users_unlock(lock);
+	}
+	if (n >= 0)
+		bc_free_names(names);
+	bc_group_close(top);
+	return err;
 }

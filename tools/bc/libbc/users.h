@@ -6,6 +6,7 @@
 #include "libbc.h"
 
 #define BC_USERS_CONF "/etc/bc/users.conf"
+#define BC_USERS_RUN "/run/bc"
 
 /**
  * struct bc_user - a line
@@ -41,5 +42,34 @@ void bc_users_free(struct bc_users *users);
 const struct bc_user *bc_users_find(const struct bc_users *users, const char *name,
 				    bool by_name,
 				    bool (*in_group)(const char *group, void *arg), void *arg);
+
+/*
+ * All that makes, fills and removes the group of a user is done with its lock held, which is
+ * in @dir. Each name has a lock of its own. It is asked for @tries times, 10 ms apart. A
+ * descriptor, for bc_users_unlock(), or -errno: -EWOULDBLOCK, if somebody has it.
+ */
+int bc_users_lock(const char *dir, const char *name, int tries);
+/* Also if somebody else has forked by now, and has the descriptor as well. */
+void bc_users_unlock(int fd);
+
+/**
+ * struct bc_users_prune - how to remove what nobody is in
+ * @own: whose lock is worth waiting for, and whose end; NULL: anybody's end, nobody's lock
+ * @lock: as bc_users_lock()
+ * @removed: is told
+ * @arg: for them
+ */
+struct bc_users_prune {
+	const char *own;
+	int (*lock)(const char *name, bool wait, void *arg);
+	void (*removed)(const char *group, void *arg);
+	void *arg;
+};
+
+/*
+ * Remove the groups right below @root that nobody is in, but for those whose lock is held:
+ * somebody comes in, or goes. 0 or -errno.
+ */
+int bc_users_prune(struct bc *bc, const char *root, const struct bc_users_prune *how);
 
 #endif /* LIBBC_USERS_H */

@@ -211,62 +211,21 @@ static int end(struct login *l, int err)
 }
 
 /* The byte of the file that is for this name. Two names may share one: they wait, then. */
-static off_t place(const char *name)
-{
-	unsigned int hash = 2166136261;
-
-	while (*name)
-		hash = (hash ^ (unsigned char)*name++) * 16777619;
-	return hash & 0x7fffffff;
-}
-
 /*
- * The lock of the group with this name: a descriptor, for drop_lock(), or -errno. Whoever holds
- * it may be stopped: there is an end to waiting, and without @wait there is none of it.
+ * The lock of the group with this name: a descriptor, for bc_users_unlock(), or -errno. Whoever
+ * holds it may be stopped: there is an end to waiting, and without @wait there is none of it.
  */
 static int take_lock(const struct login *l, const char *name, bool wait)
 {
-	struct flock lock = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = place(name), .l_len = 1,
-	};
-	struct timespec pause = { .tv_nsec = 10000000 };
-	const char *dir = where("BC_RUN", "/run/bc");
-	int tries = wait ? 100 * atoi(where("BC_LOCK", LOCK_SECONDS)) : 1;
-	int fd, err, i;
-	char *file;
+	const char *dir = where("BC_RUN", BC_USERS_RUN);
+	int fd;
 
-	if (asprintf(&file, "%s/users.lock", dir) < 0)
-		return no_memory(l);
-	mkdirat(AT_FDCWD, dir, 0755);
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	err = fd < 0 ? -errno : -EWOULDBLOCK;
-	for (i = 0; err == -EWOULDBLOCK && i < tries; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
-		err = fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
-		if (err == -EINTR)
-			err = -EWOULDBLOCK;
-	}
-	if (err) {
-		if (wait || err != -EWOULDBLOCK)
-			say(l, geteuid() && err == -EACCES ? LOG_DEBUG : LOG_ERR,
-			    "cannot lock %s for %s: %s", file, name, err == -EWOULDBLOCK ?
-			    "somebody has it for too long" : strerror(-err));
-		if (fd >= 0)
-			close(fd);
-		fd = err;
-	}
-	free(file);
+	fd = bc_users_lock(dir, name, wait ? 100 * atoi(where("BC_LOCK", LOCK_SECONDS)) : 1);
+	if (fd < 0 && (wait || fd != -EWOULDBLOCK))
+		say(l, geteuid() && fd == -EACCES ? LOG_DEBUG : LOG_ERR,
+		    "cannot lock %s/users.lock for %s: %s", dir, name, fd == -EWOULDBLOCK ?
+		    "somebody has it for too long" : strerror(-fd));
 	return fd;
-}
-
-/* Also if somebody else has forked by now, and has the descriptor as well. */
-static void drop_lock(int fd)
-{
-	struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
-
-	fcntl(fd, F_OFD_SETLK, &lock);
-	close(fd);
 }
 
 /* What the user's group is called in @root. */
@@ -446,7 +405,7 @@ static int open_session(struct login *l, const struct bc_user *user)
 	lock = take_lock(l, name_of(l), true);
 	err = lock < 0 ? lock : enter_group(l, user, &s->home);
 	if (lock >= 0)
-		drop_lock(lock);
+		bc_users_unlock(lock);
 	if (!err && pam_set_data(l->pamh, data_name, s, free_session) != PAM_SUCCESS)
 		err = no_memory(l);
 	if (err)
@@ -530,35 +489,14 @@ static void leave_group(const struct login *l, const struct session *s,
 	free(top);
 }
 
-/*
- * Those of other users, too, whose last session ended when something was still running; but
- * not if their lock is held: somebody comes in, or goes.
- */
-static void remove_empty(struct login *l)
+static int lock_for_prune(const char *name, bool wait, void *arg)
 {
-	struct bc_group *root, *child;
-	char **names;
-	int i, n, lock;
+	return take_lock(arg, name, wait);
+}
 
-	if (bc_group_open(l->bc, l->root, &root))
-		return;
-	n = bc_group_children(root, &names);
-	for (i = 0; i < n; i++) {
-		lock = take_lock(l, names[i], !strcmp(names[i], name_of(l)));
-		if (lock < 0 && lock != -EWOULDBLOCK)
-			break;
-		if (lock < 0)
-			continue;
-		if (!bc_group_child(root, names[i], &child)) {
-			if (!bc_remove(child))
-				say(l, LOG_DEBUG, "removed %s", bc_group_name(child));
-			bc_group_close(child);
-		}
-		drop_lock(lock);
-	}
-	if (n >= 0)
-		bc_free_names(names);
-	bc_group_close(root);
+static void say_removed(const char *group, void *arg)
+{
+	say(arg, LOG_DEBUG, "removed %s", group);
 }
 
 static int close_session(struct login *l)
@@ -577,7 +515,10 @@ static int close_session(struct login *l)
 	}
 	/* Only once, also if who closes goes on. */
 	pam_set_data(l->pamh, data_name, NULL, NULL);
-	remove_empty(l);
+	/* Those of other users, too, whose last session ended when something was still running. */
+	bc_users_prune(l->bc, l->root, &(struct bc_users_prune){
+		.own = name_of(l), .lock = lock_for_prune, .removed = say_removed, .arg = l,
+	});
 	return 0;
 }
 

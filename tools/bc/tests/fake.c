@@ -365,6 +365,17 @@ static bool is_child(const char *dir, const char *name)
 	return name[0] != '.' && !access(path, F_OK);
 }
 
+/* So many times, somebody has not come to his end yet. */
+static bool is_ending(void)
+{
+	static int left = -1;
+	const char *times = getenv("BC_FAKE_ENDING");
+
+	if (left < 0)
+		left = times ? atoi(times) : 0;
+	return left && left--;
+}
+
 int __wrap_unlinkat(int dirfd, const char *name, int flags)
 {
 	char path[PATH_MAX], alive[4096];
@@ -388,7 +399,7 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags)
 	if (d)
 		closedir(d);
 	prune(path, alive, sizeof(alive));
-	if (!err && alive[0])
+	if (!err && (alive[0] || is_ending()))
 		err = EBUSY;
 	/* As chown and chmod would have it; the test may be root. */
 	if (faccessat(dirfd, ".", W_OK, AT_EACCESS))

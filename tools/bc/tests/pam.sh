@@ -121,6 +121,23 @@ in 0:numtasks:/users/$user" eval ': >$BC_LOG; session -s $user true'
 	[ ! -e "$root/users/$user" ]
 	result $? "pam: who has one, removes it"
 fi
+BC_FAKE_ENDING=3 session $user true >"$tmp/out" 2>"$tmp/err"
+[ ! -e "$root/users/$user" ]
+result $? "pam: who is ending is waited for"
+BC_FAKE_ENDING=100000 session $user true >"$tmp/out" 2>"$tmp/err"
+[ -d "$root/users/$user" ]
+result $? "pam: but not for long"
+
+# --- what is left -------------------------------------------------------------
+is "users: nobody is in there" "removed /users/$user" bcctl users --prune /users
+ok "users: nothing is left" eval '[ -z "$(bcctl users --prune /users)" ] && [ ! -e "$root/users/$user" ]'
+session $user "$build/bcctl-fake users --prune /users" >"$tmp/out" 2>"$tmp/err"
+! grep removed "$tmp/out" && [ ! -s "$tmp/err" ]
+result $? "users: somebody is in there"
+ok "users: nobody has logged in yet" bcctl users -p /nosuch
+fails 2 "--prune is for all users" bcctl users --prune /users root
+session -k $user true >"$tmp/out" 2>"$tmp/err"
+BC_RUN=/nosuch/run fails 1 "cannot remove groups in /users" bcctl users --prune /users
 
 # --- 20 at once ---------------------------------------------------------------
 pam_args
