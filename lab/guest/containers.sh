@@ -148,7 +148,9 @@ bundles()
 	result $? "$r: nothing is left when it has ended"
 
 	id=$r-b
-	bundle $id 'sleep 100000' '"org.beancounters.profile": "small", "org.beancounters.numfiles": "50:60"'
+	# What "exec" needs of privvmpages is the runtime's as well, and runc is written in Go.
+	bundle $id 'sleep 100000' '"org.beancounters.profile": "small",
+		"org.beancounters.numfiles": "50:60", "org.beancounters.privvmpages": "1G"'
 	timeout -k 5 $patience $r run -d -b $work/$id $id </dev/null >$work/out 2>&1 || status=1
 	[ "$(bcctl get containers/$id numfiles.barrier):$(bcctl get containers/$id numfiles.limit)" = 50:60 ] &&
 		[ "$(bcctl get containers/$id numtasks.limit)" = 96 ] || status=1
@@ -160,6 +162,8 @@ bundles()
 		show_out
 	fi
 	result $? "$r exec: in the group"
+	echo "#   privvmpages: $(cat $bc/containers/$id/privvmpages/maxheld) at most," \
+		"numfiles: $(cat $bc/containers/$id/numfiles/maxheld)"
 	kill -9 $(cat $bc/containers/$id/tasks)
 	within 60 $r delete $id && gone $id
 	result $? "$r: nothing is left when it was killed"

@@ -119,11 +119,10 @@ static int show_user(struct bc *bc, const struct bc_users *users, struct checkin
 	return status;
 }
 
-static int try_lock(const char *name, bool wait, void *arg)
+static int lock_for_prune(const char *name, bool wait, void *arg)
 {
-	(void)wait;
 	(void)arg;
-	return bc_users_lock(secure_getenv("BC_RUN") ?: BC_USERS_RUN, name, 1);
+	return bc_users_lock(secure_getenv("BC_RUN") ?: BC_USERS_RUN, name, wait ? 1000 : 1);
 }
 
 static void print_removed(const char *group, void *arg)
@@ -132,13 +131,20 @@ static void print_removed(const char *group, void *arg)
 	printf("removed %s\n", group);
 }
 
-static int prune(const char *root)
+/* @pw: whose last session is just about to end, or NULL. */
+static int prune(const char *root, const struct passwd *pw)
 {
-	struct bc_users_prune how = { .lock = try_lock, .removed = print_removed };
+	struct bc_users_prune how = {
+		.patient = pw, .lock = lock_for_prune, .removed = print_removed,
+	};
 	struct bc *bc = open_bc();
 	struct bc_group *group;
+	char *name = NULL;
 	int err;
 
+	if (pw && bc_escape_name(bc, pw->pw_name, &name))
+		out_of_memory();
+	how.own = name;
 	err = bc_group_open(bc, root, &group);
 	if (!err) {
 		bc_group_close(group);
@@ -146,8 +152,22 @@ static int prune(const char *root)
 	} else if (err == -ENOENT) {
 		err = 0;	/* nobody has logged in yet */
 	}
+	free(name);
 	bc_close(bc);
 	return err ? fail("cannot remove groups in %s: %s", root, strerror(-err)) : STATUS_OK;
+}
+
+/* By name, or by number, as systemd has it. */
+static const struct passwd *passwd_of(const char *text)
+{
+	const struct passwd *pw = getpwnam(text);
+	char *end;
+	long uid;
+
+	if (pw)
+		return pw;
+	uid = strtol(text, &end, 10);
+	return end == text || *end ? NULL : getpwuid(uid);
 }
 
 static int cmd_users(int argc, char **argv)
@@ -171,17 +191,15 @@ static int cmd_users(int argc, char **argv)
 		else if (opt == 'p')
 			root = optarg;
 	}
-	if (root && optind < argc)
-		return usage("--prune is for all users");
-	if (root)
-		return prune(root);
 	if (argc - optind > 1)
 		return usage("one user at a time");
 	if (optind < argc) {
-		c.pw = getpwnam(argv[optind]);
+		c.pw = passwd_of(argv[optind]);
 		if (!c.pw)
 			return fail("there is no user '%s'", argv[optind]);
 	}
+	if (root)
+		return prune(root, c.pw);
 	err = bc_conf_read(c.file, &text);
 	if (err)
 		return fail("cannot read %s: %s", c.file, strerror(-err));
@@ -201,11 +219,12 @@ static int cmd_users(int argc, char **argv)
 const struct command users_command = {
 	.name = "users",
 	.run = cmd_users,
-	.args = "[-c FILE] [USER] | --prune GROUP",
+	.args = "[-c FILE] [USER] | --prune GROUP [USER]",
 	.summary = "Check who gets which limits at login",
 	.help =
 	"  -c, --conf FILE   instead of /etc/bc/users.conf\n"
-	"  -p, --prune GROUP remove the groups of users in GROUP that nobody is in\n"
+	"  -p, --prune GROUP remove the groups of users in GROUP that nobody is in; that of\n"
+	"                    USER, if its last process ends within two seconds\n"
 	"\n"
 	"Without USER, all lines of the file are checked, and mistakes are said. With it: which\n"
 	"line is for this user, and what it comes to. See bc-users.conf(5) and pam_bc(8).\n",

@@ -9,7 +9,7 @@
 #include "internal.h"
 #include "users.h"
 
-/* How long to wait for who is ending, in all, in 10 ms. */
+/* How long to wait for who is ending, in 10 ms. */
 #define ENDING_TRIES	200
 
 struct reading {
@@ -177,13 +177,11 @@ void bc_users_unlock(int fd)
 }
 
 /* Nobody runs in there any more, and yet it is in use: by who has not come to his end yet. */
-static bool is_ending(struct bc_group *group, int err)
+static bool is_ending(struct bc_group *group)
 {
 	pid_t *ids;
 	int n;
 
-	if (err != -EBUSY)
-		return false;
 	n = bc_tasks(group, false, &ids);
 	if (n >= 0)
 		free(ids);
@@ -191,20 +189,19 @@ static bool is_ending(struct bc_group *group, int err)
 }
 
 /* Who has just been killed, or not been waited for yet, is worth a moment. */
-static int remove_group(struct bc_group *group, int *tries)
+static int remove_group(struct bc_group *group, bool own, bool patient)
 {
-	int err;
+	int tries = own ? ENDING_TRIES : 0, err;
 
-	while ((err = bc_remove(group)) && *tries > 0 && is_ending(group, err)) {
-		--*tries;
+	while ((err = bc_remove(group)) == -EBUSY && tries-- > 0 &&
+	       (patient || is_ending(group)))
 		pause_10ms();
-	}
 	return err;
 }
 
 int bc_users_prune(struct bc *bc, const char *root, const struct bc_users_prune *how)
 {
-	int i, n, err, lock, ending = ENDING_TRIES, once;
+	int i, n, err, lock;
 	struct bc_group *top, *child;
 	char **names;
 
@@ -222,9 +219,8 @@ int bc_users_prune(struct bc *bc, const char *root, const struct bc_users_prune 
 			err = lock;
 			break;
 		}
-		once = 0;
 		if (!bc_group_child(top, names[i], &child)) {
-			if (!remove_group(child, own || !how->own ? &ending : &once))
+			if (!remove_group(child, own, how->patient))
 				how->removed(bc_group_name(child), how->arg);
 			bc_group_close(child);
 		}

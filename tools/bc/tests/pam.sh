@@ -135,7 +135,13 @@ session $user "$build/bcctl-fake users --prune /users" >"$tmp/out" 2>"$tmp/err"
 ! grep removed "$tmp/out" && [ ! -s "$tmp/err" ]
 result $? "users: somebody is in there"
 ok "users: nobody has logged in yet" bcctl users -p /nosuch
-fails 2 "--prune is for all users" bcctl users --prune /users root
+session $user "sleep 0.7" >"$tmp/out" 2>"$tmp/err" &
+until_ok test -d "$root/users/$user"
+ok "users: waits for one" bcctl users --prune /users "$(id -u $user)"
+wait
+[ ! -e "$root/users/$user" ]
+result $? "users: who is gone"
+fails 1 "there is no user 'nosuch'" bcctl users --prune /users nosuch
 session -k $user true >"$tmp/out" 2>"$tmp/err"
 BC_RUN=/nosuch/run fails 1 "cannot remove groups in /users" bcctl users --prune /users
 
