@@ -146,6 +146,7 @@ broken()
 misconduct()
 {
 	cat >$tmp/bomb <<-'EOP'
+		sleep 1 until -e $ARGV[0];
 		for (;;) { fork // sleep 1 }
 	EOP
 	cat >$tmp/files <<-'EOP'
@@ -195,7 +196,9 @@ undisturbed()
 
 	misconduct
 	# One after the other: who has all files, or all tasks, leaves none to the sessions that
-	# are to come.
+	# are to come. The bomb, which goes off last, is there before.
+	as alice "exec perl $tmp/bomb $tmp/go" >/dev/null 2>&1 &
+	within 300 pgrep -u alice -f "perl $tmp/bomb" || status=1
 	for what in numwatches:watches numflock:locks numfiles:files; do
 		as alice "exec perl $tmp/${what#*:}" >$tmp/said 2>&1 &
 		within 300 refused ${what%%:*} && continue
@@ -203,7 +206,7 @@ undisturbed()
 		sed 's/^/#   /; 5q' $tmp/said
 		status=1
 	done
-	as alice "exec perl $tmp/bomb" >/dev/null 2>&1 &
+	touch $tmp/go
 	within 300 refused numtasks || { echo "# the bomb was not held"; status=1; }
 	for what in numtasks numfiles numwatches numflock; do
 		echo "#   alice: $what: $(cat $bc/users/alice/$what/maxheld) at most, limit" \
