@@ -42,6 +42,22 @@
 /* So many pages are looked at while mmap_lock is held. */
 #define SCAN_BATCH	256
 
+/* One of the address spaces of a group is through: that may end its turn, and those above. */
+static void count_round(struct phys_css *top, struct phys_css *p)
+{
+	lockdep_assert_held(&top->tree->tree_lock);
+	if (++p->own_rounds >= p->nr_own) {
+		p->own_rounds = 0;
+		list_move_tail(&p->own, &p->turns);
+	}
+	for (; p != top && p->parent; p = p->parent) {
+		if (++p->rounds < p->nr_mms)
+			continue;
+		p->rounds = 0;
+		list_move_tail(&p->node, &p->parent->turns);
+	}
+}
+
 /*
  * Whose turn it is, of the address spaces of a group and below. By reference, or NULL. Who
  * asks next, before end_turn(), gets another one, if there is one in the same group.
@@ -62,9 +78,11 @@ static struct mm_struct *begin_turn(struct phys_css *top)
 		if (!mm)
 			break;
 		list_move_tail(&mm->bc.reclaim, &p->mms);
-		/* It is on its way out of the list if it has no users. */
-		if (!mmget_not_zero(mm))
+		/* Without users, it is on its way out of the list, and others have their turn. */
+		if (!mmget_not_zero(mm)) {
+			count_round(top, p);
 			mm = NULL;
+		}
 	}
 	return mm;
 }
@@ -86,20 +104,10 @@ static void end_turn(struct phys_css *top, struct mm_struct *mm, bool through)
 		if (p->tree != top->tree)
 			return;
 		scoped_guard(spinlock, &p->tree->tree_lock) {
-			if (!through) {
+			if (through)
+				count_round(top, p);
+			else
 				list_move(&mm->bc.reclaim, &p->mms);
-				return;
-			}
-			if (++p->own_rounds >= p->nr_own) {
-				p->own_rounds = 0;
-				list_move_tail(&p->own, &p->turns);
-			}
-			for (; p != top && p->parent; p = p->parent) {
-				if (++p->rounds < p->nr_mms)
-					continue;
-				p->rounds = 0;
-				list_move_tail(&p->node, &p->parent->turns);
-			}
 		}
 	}
 }

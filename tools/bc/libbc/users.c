@@ -125,7 +125,7 @@ const struct bc_user *bc_users_find(const struct bc_users *users, const char *na
 	return by_name ? NULL : all;
 }
 
-/* Where the lock of a name is. */
+/* The byte of the file that is for this name. Two names may share one: they wait, then. */
 static off_t place(const char *name)
 {
 	unsigned int hash = 2166136261;

@@ -210,7 +210,6 @@ static int end(struct login *l, int err)
 	return refuse ? PAM_SESSION_ERR : PAM_SUCCESS;
 }
 
-/* The byte of the file that is for this name. Two names may share one: they wait, then. */
 /*
  * The lock of the group with this name: a descriptor, for bc_users_unlock(), or -errno. Whoever
  * holds it may be stopped: there is an end to waiting, and without @wait there is none of it.
