@@ -92,6 +92,7 @@ void bc_physpages_add_mm(struct bc_css *css, struct mm_struct *mm)
 	scoped_guard(spinlock, &p->tree->tree_lock) {
 		/* It is the last one's turn. */
 		list_add_tail(&mm->bc.reclaim, &p->mms);
+		mm->bc.since = atomic_long_read(&p->tree->freed);
 		if (!p->nr_own++)
 			list_add_tail(&p->own, &p->turns);
 		for (; p; p = up) {
@@ -115,6 +116,8 @@ void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm)
 
 	scoped_guard(spinlock, &p->tree->tree_lock) {
 		list_del_init(&mm->bc.reclaim);
+		if (p->tree->largest == mm)
+			p->tree->largest = NULL;
 		if (!--p->nr_own)
 			list_del_init(&p->own);
 		for (; p; p = p->parent) {

@@ -25,6 +25,10 @@
  * @nr_mms: likewise, those of groups below included
  * @own_rounds: how many of @nr_own reclaim has gone around in this turn
  * @rounds: likewise, of @nr_mms, in the parent's turns
+ * @freed: pages that reclaim has freed in the tree
+ * @largest: a large address space of the tree that reclaim has come by; NULL: none is known
+ * @largest_in: where that is
+ * @preferred: it had the last turn, out of turn
  * @in_flight: tasks that write out pages of the tree, which makes room in a moment
  * @idle: since when nothing could be reclaimed above the barrier, for %IDLE
  * @stuck: since when there is nobody to be killed, likewise
@@ -44,6 +48,10 @@ struct phys_css {
 	unsigned long		nr_mms;
 	unsigned long		own_rounds;
 	unsigned long		rounds;
+	atomic_long_t		freed;
+	struct mm_struct	*largest;
+	struct phys_css		*largest_in;
+	bool			preferred;
 	atomic_t		in_flight;
 	unsigned long		idle;
 	unsigned long		stuck;

@@ -5,7 +5,9 @@
  * Reclaim goes around the address spaces of the group and of those below, one after the
  * other, like the hand of a clock, a few hundred pages each time. A page that was used since
  * the last time has its mark taken away, the others are written out. So what it costs depends
- * on what it finds, not on how large the group is. What is in no such address space any more,
+ * on what it finds, not on how large the group is. Where everything has been used, a lap may
+ * be over before anybody could use anything: who is small is then passed over once, in favour
+ * of who is much larger and has more to lose. What is in no such address space any more,
  * as its processes have been moved, or is in the swap cache, is found in the table of owners,
  * by a walk over all of memory, before anybody is killed.
  *
@@ -42,6 +44,12 @@
 /* So many pages are looked at while mmap_lock is held. */
 #define SCAN_BATCH	256
 
+/* While so many are freed, who needs his pages uses them. */
+#define USED_WITHIN	256
+
+/* Who is so many times as large has more to lose. */
+#define MUCH_LARGER	4
+
 /* One of the address spaces of a group is through: that may end its turn, and those above. */
 static void count_round(struct phys_css *top, struct phys_css *p)
 {
@@ -58,13 +66,49 @@ static void count_round(struct phys_css *top, struct phys_css *p)
 	}
 }
 
+/* Of anonymous memory, or nearly so. */
+static unsigned long size_of(struct mm_struct *mm)
+{
+	return get_mm_counter(mm, MM_ANONPAGES);
+}
+
+/*
+ * A lap that begins: is @mm to be passed over in favour of the largest one? What is left
+ * unused since a moment ago says nothing. But not twice in a row: that one may have nothing
+ * that can go.
+ */
+static bool is_passed_over(struct phys_css *top, struct mm_struct *mm)
+{
+	struct phys_css *tree = top->tree;
+
+	return !tree->preferred && tree->largest && tree->largest != mm &&
+	       atomic_long_read(&tree->freed) - mm->bc.since < USED_WITHIN &&
+	       size_of(tree->largest) / MUCH_LARGER > size_of(mm) &&
+	       phys_is_below(&tree->largest_in->res.counter, &top->res.counter) &&
+	       !bc_sabotaged(BC_SABOTAGE_EAGER);
+}
+
+/* Let the largest one have its turn now, and its groups. */
+static struct mm_struct *prefer_largest(struct phys_css *top)
+{
+	struct phys_css *p = top->tree->largest_in;
+	struct mm_struct *mm = top->tree->largest;
+
+	list_move(&mm->bc.reclaim, &p->mms);
+	list_move(&p->own, &p->turns);
+	for (; p != top; p = p->parent)
+		list_move(&p->node, &p->parent->turns);
+	return mm;
+}
+
 /*
  * Whose turn it is, of the address spaces of a group and below. By reference, or NULL. Who
- * asks next, before end_turn(), gets another one, if there is one in the same group.
+ * asks next, before end_turn(), gets another one, if there is one in the same group. What is
+ * out of turn does not count in @laps.
  */
-static struct mm_struct *begin_turn(struct phys_css *top)
+static struct mm_struct *begin_turn(struct phys_css *top, unsigned long *laps)
 {
-	struct phys_css *p = top;
+	struct phys_css *p = top, *tree = top->tree;
 	struct mm_struct *mm = NULL;
 
 	scoped_guard(spinlock_irq, &top->tree->tree_lock) {
@@ -77,6 +121,15 @@ static struct mm_struct *begin_turn(struct phys_css *top)
 		mm = list_first_entry_or_null(&p->mms, struct mm_struct, bc.reclaim);
 		if (!mm)
 			break;
+		if (!READ_ONCE(mm->bc.cursor)) {
+			tree->preferred = is_passed_over(top, mm);
+			if (tree->preferred) {
+				mm = prefer_largest(top);
+				p = tree->largest_in;
+				++*laps;
+			}
+			mm->bc.since = atomic_long_read(&tree->freed);
+		}
 		list_move_tail(&mm->bc.reclaim, &p->mms);
 		/* Without users, it is on its way out of the list, and others have their turn. */
 		if (!mmget_not_zero(mm)) {
@@ -104,6 +157,10 @@ static void end_turn(struct phys_css *top, struct mm_struct *mm, bool through)
 		if (p->tree != top->tree)
 			return;
 		scoped_guard(spinlock, &p->tree->tree_lock) {
+			if (!p->tree->largest || size_of(mm) > size_of(p->tree->largest)) {
+				p->tree->largest = mm;
+				p->tree->largest_in = p;
+			}
 			if (through)
 				count_round(top, p);
 			else
@@ -400,6 +457,7 @@ static void free_written(struct phys_scan *s, unsigned long pfn, unsigned long n
 static void reclaim_found(struct phys_scan *s)
 {
 	atomic_t *in_flight = &s->top->tree->in_flight;
+	unsigned long freed = s->freed;
 	unsigned int i;
 
 	if (!s->nr)
@@ -410,6 +468,7 @@ static void reclaim_found(struct phys_scan *s)
 	for (i = 0; i < s->nr; i++)
 		free_written(s, s->found[i].pfn, s->found[i].nr);
 	s->freed += reclaim_pages(&s->folios);
+	atomic_long_add(s->freed - freed, &s->top->tree->freed);
 	s->nr = 0;
 	s->pages = 0;
 	s->full = NULL;
@@ -425,7 +484,7 @@ static void reclaim_mms(struct phys_scan *s, unsigned long target)
 	unsigned long laps = 3 * (count_mms(s->top) + 1);
 
 	while (laps && s->freed < target && !fatal_signal_pending(current)) {
-		struct mm_struct *mm = begin_turn(s->top);
+		struct mm_struct *mm = begin_turn(s->top, &laps);
 		bool through = true;
 
 		s->want = target - s->freed;

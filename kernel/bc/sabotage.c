@@ -67,6 +67,7 @@ static const char * const names[] = {
 	[BC_SABOTAGE_OTHERS] = "others",
 	[BC_SABOTAGE_ELDERS] = "elders",
 	[BC_SABOTAGE_HASTY] = "hasty",
+	[BC_SABOTAGE_EAGER] = "eager",
 	[BC_SABOTAGE_SPARE] = "spare",
 	[BC_SABOTAGE_COPIES] = "copies",
 	[BC_SABOTAGE_NEIGHBOURS] = "neighbours",

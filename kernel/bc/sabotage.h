@@ -58,6 +58,7 @@ enum bc_sabotage {
 	BC_SABOTAGE_OTHERS,		/* and those that others use who share them */
 	BC_SABOTAGE_ELDERS,		/* pages of groups below are not, if there are others */
 	BC_SABOTAGE_HASTY,		/* reclaim goes around small processes more often */
+	BC_SABOTAGE_EAGER,		/* and does not pass them over when all is in use */
 	BC_SABOTAGE_SPARE,		/* who may not be killed is, when all of a group are */
 	BC_SABOTAGE_COPIES,		/* pages keep their slots in swap when they are read */
 	BC_SABOTAGE_NEIGHBOURS,		/* slots are uncharged from who has the first of them */

@@ -112,6 +112,7 @@ reclaim		test_physpages	phys.barrier
 reclaim		test_physpages	phys.lazy_free
 elders		test_physpages	phys.reclaim_in_turn
 hasty		test_physpages	phys.small_beside_large
+eager		test_physpages	phys.all_used
 young		test_physpages	phys.second_chance
 others		test_physpages	phys.used_by_others
 twice		test_physpages	phys.reclaim_below
@@ -159,7 +160,7 @@ limit		test_netneighbour	bc.floods
 #   runtime, narrow, rules, whole
 #			nor are controllers that count no objects or pages
 #   fault, prune, foreign, reclaim, bystander, turns, asleep, twice, young, others, elders,
-#   hasty, spare, copies, neighbours, first
+#   hasty, eager, spare, copies, neighbours, first
 #			nor kernel memory, caches, RAM, swap and the buffers of sockets
 model_cases="
 uncharge	test_model	model.sequential

@@ -118,6 +118,7 @@ struct bc_mm_charge {
  * @charge: by resource
  * @reclaim: in the list of those that are reclaimed from, see physpages.c
  * @cursor: where that goes on
+ * @since: how many pages had been freed when it last began
  *
  * Use <linux/bc/mm.h>.
  */
@@ -130,6 +131,7 @@ struct bc_mm {
 	struct bc_mm_charge	charge[BC_NR_MM_RESOURCES];
 	struct list_head	reclaim;
 	unsigned long		cursor;
+	unsigned long		since;
 #endif
 };
 

@@ -382,10 +382,38 @@ TEST_F_TIMEOUT(phys, small_beside_large, 300)
 	ASSERT_LE(0, before);
 	i = major_faults(1) - before;
 	TH_LOG("%zu pages came from swap", i);
-	/* Once, perhaps: when all the others were used as well. It uses it 40 times. */
+	/* Once, perhaps. It uses it 40 times. */
 	EXPECT_GE(small, i);
 	EXPECT_LE(large - 500, bc_pages_of(0, "VmSwap"));
 	EXPECT_EQ(0, bc_get(self->a, kills));
+}
+
+/* All have used all of theirs, and nobody had time to do so again: who has most gives. */
+TEST_F(phys, all_used)
+{
+	char c[BC_DIR];
+	long p, q;
+
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
+	bc_child(c, self->a, "c");
+	ASSERT_EQ(0, bc_start_in(c, 1));
+	/* The small one is the first in turn. */
+	p = bc_map_filled(0, 64);
+	ASSERT_LT(0, p);
+	q = bc_map_filled(1, 800);
+	ASSERT_LT(0, q);
+	bc_write("/proc/sys/vm", "drop_caches", "1");
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "100"));
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "100"));
+	EXPECT_EQ(0, bc_pages_of(0, "VmSwap"));
+	EXPECT_LE(200, bc_pages_of(1, "VmSwap"));
+	/* Only so long: who uses nothing has had its time. */
+	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, q, 800));
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "500"));
+	EXPECT_LE(64, bc_pages_of(0, "VmSwap"));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 64));
 }
 
 /* Some pages out of many. */
