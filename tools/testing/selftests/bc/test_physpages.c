@@ -247,6 +247,7 @@ TEST_F(phys, reclaim)
 	if (!bc_have_swap(_metadata, &self->swap))
 		return;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
 	p = bc_map_filled(0, 1000);
 	ASSERT_LT(0, p);
 	EXPECT_GE(max, bc_get(self->a, maxheld));
@@ -549,6 +550,7 @@ TEST_F(phys, barrier)
 		return;
 	max = bc_get(self->a, held) + 100;
 	EXPECT_EQ(0, bc_write(self->a, barrier, "%ld", max));
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
 	p = bc_map_filled(0, 600);
 	ASSERT_LT(0, p);
 	/* A system call, and a look around on the way out of it. */
@@ -609,6 +611,8 @@ TEST_F(phys, populate)
 		return;
 	max = bc_get(self->a, held) + 100;
 	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	/* It has seen what CPUs had as credit. */
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
 	p = bc_puppet_map(0, 0, 600, BC_RW, MAP_PRIVATE | MAP_POPULATE);
 	ASSERT_LT(0, p);
 	EXPECT_GE(max + 1, bc_get(self->a, maxheld));
