@@ -65,7 +65,7 @@ enum cpuacct_stat {
  * @load_interval: the last interval in which anything was used
  * @load_start: the usage at its beginning
  * @load_last: what was used in the one before it
- * @load_end: in jiffies, when it ends
+ * @load_begin: in jiffies, when it began
  * @base: what @stat was when the counting was started anew
  */
 struct cpuacct_cpu {
@@ -76,7 +76,7 @@ struct cpuacct_cpu {
 	u64			load_interval;
 	u64			load_start;
 	u64			load_last;
-	unsigned long		load_end;
+	unsigned long		load_begin;
 	u64			base[CPUACCT_NSTATS];
 };
 
@@ -127,7 +127,7 @@ static struct bc_css *cpuacct_alloc(const struct bc_controller *controller,
 		u64_stats_init(&c->usage_sync);
 		u64_stats_init(&c->time_sync);
 		seqcount_init(&c->load_seq);
-		c->load_end = jiffies;
+		c->load_begin = jiffies - LOAD_INTERVAL;
 	}
 	spin_lock_init(&ca->lock);
 	if (!parent)
@@ -160,16 +160,14 @@ static void load_next(struct cpuacct_cpu *c)
 	c->load_last = interval == c->load_interval + 1 ? usage - c->load_start : 0;
 	c->load_start = usage;
 	c->load_interval = interval;
-	c->load_end = (unsigned long)((interval + 1) * LOAD_INTERVAL);
+	c->load_begin = (unsigned long)(interval * LOAD_INTERVAL);
 	raw_write_seqcount_end(&c->load_seq);
 }
 
 static bool load_ended(struct cpuacct_cpu *c)
 {
-	/* A copy: time_after_eq() would put another volatile one on the stack. */
-	unsigned long now = jiffies;
-
-	return time_after_eq(now, READ_ONCE(c->load_end));
+	/* That its end is still to come is true again, on 32 bits, after 25 days without use. */
+	return jiffies - READ_ONCE(c->load_begin) >= LOAD_INTERVAL;
 }
 
 static __always_inline void add_usage(struct cpuacct_cpu *c, u64 delta)
