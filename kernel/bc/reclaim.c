@@ -385,7 +385,7 @@ static const struct mm_walk_ops scan_ops = {
 static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
 {
 	unsigned long start = READ_ONCE(mm->bc.cursor);
-	/* Exec sets it once more, see pss.c. */
+	/* Exec sets it once more, see pss.c. Before, it is 0, and there is nothing to walk over. */
 	unsigned long end = data_race(READ_ONCE(mm->task_size));
 	bool through;
 
@@ -394,7 +394,7 @@ static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
 	s->left = SCAN_BATCH;
 	if (start >= end)
 		start = 0;
-	through = !walk_page_range(mm, start, end, &scan_ops, s);
+	through = walk_page_range(mm, start, end, &scan_ops, s) <= 0;
 	/* Two at once begin at the same place, the next time. */
 	WRITE_ONCE(mm->bc.cursor, through ? 0 : s->next);
 	mmap_read_unlock(mm);

@@ -168,6 +168,39 @@ TEST_F(phys, userfaultfd_at_the_limit)
 	EXPECT_EQ(0, bc_get(self->a, "physpages/oom_kills"));
 }
 
+/* An exec has an address space that nothing is in yet, for as long as it takes. */
+TEST_F(phys, exec_in_progress)
+{
+	struct { char path[64]; long argv[3]; } args = { "/proc/self/exe" };
+	struct uffd_msg msg;
+	long p, q;
+	int fd;
+
+	if (access(UFFD, F_OK))
+		SKIP(return, "no userfaultfd(2)");
+	p = bc_puppet_map(0, 0, 2, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	q = bc_map_filled(0, 200);
+	ASSERT_LT(0, q);
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	args.argv[0] = p;
+	args.argv[1] = p + BC_PAGE;
+	ASSERT_EQ(0, put(0, p, &args, sizeof(args)));
+	fd = answer_faults(0, p + BC_PAGE, 1);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, bc_call_send(0, &(struct bc_call){
+		.nr = SYS_execve, .arg = { p, p + offsetof(typeof(args), argv) } }));
+	EXPECT_EQ(1, poll(&(struct pollfd){ fd, POLLIN }, 1, 10000));
+	EXPECT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
+	/* It waits for its argument. */
+	bc_write("/proc/sys/vm", "drop_caches", "1");
+	EXPECT_EQ(0, bc_write(self->a, "physpages/reclaim", "100"));
+	EXPECT_LE(100, bc_pages_of(0, "VmSwap"));
+	bc_puppet_kill(0);
+	close(fd);
+}
+
 /* Small pages become a huge one, and that small ones again. */
 TEST_F(phys, collapse)
 {
