@@ -116,11 +116,11 @@ void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm)
 
 	scoped_guard(spinlock, &p->tree->tree_lock) {
 		list_del_init(&mm->bc.reclaim);
-		if (p->tree->largest == mm)
-			p->tree->largest = NULL;
 		if (!--p->nr_own)
 			list_del_init(&p->own);
 		for (; p; p = p->parent) {
+			if (p->largest == mm)
+				p->largest = NULL;
 			if (!--p->nr_mms && p->parent)
 				list_del_init(&p->node);
 		}

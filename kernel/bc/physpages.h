@@ -26,7 +26,8 @@
  * @own_rounds: how many of @nr_own reclaim has gone around in this turn
  * @rounds: likewise, of @nr_mms, in the parent's turns
  * @freed: pages that reclaim has freed in the tree
- * @largest: a large address space of the tree that reclaim has come by; NULL: none is known
+ * @largest: the largest address space, here or below, of those that reclaim has come by;
+ *	NULL: none is known
  * @largest_in: where that is
  * @preferred: it had the last turn, out of turn
  * @in_flight: tasks that write out pages of the tree, which makes room in a moment

@@ -50,19 +50,42 @@
 /* Who is so many times as large has more to lose. */
 #define MUCH_LARGER	4
 
-/* One of the address spaces of a group is through: that may end its turn, and those above. */
+/* It is the turn of others, of this address space and of its groups the last one. */
+static void leave_turn(struct phys_css *top, struct phys_css *p, struct mm_struct *mm)
+{
+	lockdep_assert_held(&top->tree->tree_lock);
+	list_move_tail(&mm->bc.reclaim, &p->mms);
+	list_move_tail(&p->own, &p->turns);
+	for (; p != top; p = p->parent)
+		list_move_tail(&p->node, &p->parent->turns);
+}
+
+/* It was not done yet. */
+static void keep_turn(struct phys_css *top, struct phys_css *p, struct mm_struct *mm)
+{
+	lockdep_assert_held(&top->tree->tree_lock);
+	list_move(&mm->bc.reclaim, &p->mms);
+	list_move(&p->own, &p->turns);
+	for (; p != top && p->parent; p = p->parent)
+		list_move(&p->node, &p->parent->turns);
+}
+
+/*
+ * One of the address spaces of a group is through. The group's turn goes on until as many
+ * were as there are, and so do the turns of those above.
+ */
 static void count_round(struct phys_css *top, struct phys_css *p)
 {
 	lockdep_assert_held(&top->tree->tree_lock);
-	if (++p->own_rounds >= p->nr_own) {
+	if (++p->own_rounds >= p->nr_own)
 		p->own_rounds = 0;
-		list_move_tail(&p->own, &p->turns);
-	}
+	else
+		list_move(&p->own, &p->turns);
 	for (; p != top && p->parent; p = p->parent) {
-		if (++p->rounds < p->nr_mms)
-			continue;
-		p->rounds = 0;
-		list_move_tail(&p->node, &p->parent->turns);
+		if (++p->rounds >= p->nr_mms)
+			p->rounds = 0;
+		else
+			list_move(&p->node, &p->parent->turns);
 	}
 }
 
@@ -77,38 +100,23 @@ static unsigned long size_of(struct mm_struct *mm)
  * unused since a moment ago says nothing. But not twice in a row: that one may have nothing
  * that can go.
  */
-static bool is_passed_over(struct phys_css *top, struct mm_struct *mm)
+static bool is_passed_over(const struct phys_css *top, struct mm_struct *mm)
 {
-	struct phys_css *tree = top->tree;
-
-	return !tree->preferred && tree->largest && tree->largest != mm &&
-	       atomic_long_read(&tree->freed) - mm->bc.since < USED_WITHIN &&
-	       size_of(tree->largest) / MUCH_LARGER > size_of(mm) &&
-	       phys_is_below(&tree->largest_in->res.counter, &top->res.counter) &&
+	return !top->preferred && top->largest && top->largest != mm &&
+	       atomic_long_read(&top->tree->freed) - mm->bc.since < USED_WITHIN &&
+	       size_of(top->largest) / MUCH_LARGER > size_of(mm) &&
 	       !bc_sabotaged(BC_SABOTAGE_EAGER);
-}
-
-/* Let the largest one have its turn now, and its groups. */
-static struct mm_struct *prefer_largest(struct phys_css *top)
-{
-	struct phys_css *p = top->tree->largest_in;
-	struct mm_struct *mm = top->tree->largest;
-
-	list_move(&mm->bc.reclaim, &p->mms);
-	list_move(&p->own, &p->turns);
-	for (; p != top; p = p->parent)
-		list_move(&p->node, &p->parent->turns);
-	return mm;
 }
 
 /*
  * Whose turn it is, of the address spaces of a group and below. By reference, or NULL. Who
- * asks next, before end_turn(), gets another one, if there is one in the same group. What is
- * out of turn does not count in @laps.
+ * asks next, before end_turn(), gets another one, if there is one. As often as @extra says,
+ * what is out of turn does not count in @laps.
  */
-static struct mm_struct *begin_turn(struct phys_css *top, unsigned long *laps)
+static struct mm_struct *begin_turn(struct phys_css *top, unsigned long *laps,
+				    unsigned int *extra)
 {
-	struct phys_css *p = top, *tree = top->tree;
+	struct phys_css *p = top;
 	struct mm_struct *mm = NULL;
 
 	scoped_guard(spinlock_irq, &top->tree->tree_lock) {
@@ -122,15 +130,16 @@ static struct mm_struct *begin_turn(struct phys_css *top, unsigned long *laps)
 		if (!mm)
 			break;
 		if (!READ_ONCE(mm->bc.cursor)) {
-			tree->preferred = is_passed_over(top, mm);
-			if (tree->preferred) {
-				mm = prefer_largest(top);
-				p = tree->largest_in;
+			top->preferred = *extra && is_passed_over(top, mm);
+			if (top->preferred) {
+				mm = top->largest;
+				p = top->largest_in;
 				++*laps;
+				--*extra;
 			}
-			mm->bc.since = atomic_long_read(&tree->freed);
+			mm->bc.since = atomic_long_read(&top->tree->freed);
 		}
-		list_move_tail(&mm->bc.reclaim, &p->mms);
+		leave_turn(top, p, mm);
 		/* Without users, it is on its way out of the list, and others have their turn. */
 		if (!mmget_not_zero(mm)) {
 			count_round(top, p);
@@ -138,6 +147,20 @@ static struct mm_struct *begin_turn(struct phys_css *top, unsigned long *laps)
 		}
 	}
 	return mm;
+}
+
+/* Remember who is large, for all groups that it is in. */
+static void note_size(struct phys_css *p, struct mm_struct *mm)
+{
+	struct phys_css *top;
+
+	lockdep_assert_held(&p->tree->tree_lock);
+	for (top = p; top; top = top->parent) {
+		if (top->largest && size_of(top->largest) >= size_of(mm))
+			continue;
+		top->largest = mm;
+		top->largest_in = p;
+	}
 }
 
 /*
@@ -157,14 +180,11 @@ static void end_turn(struct phys_css *top, struct mm_struct *mm, bool through)
 		if (p->tree != top->tree)
 			return;
 		scoped_guard(spinlock, &p->tree->tree_lock) {
-			if (!p->tree->largest || size_of(mm) > size_of(p->tree->largest)) {
-				p->tree->largest = mm;
-				p->tree->largest_in = p;
-			}
+			note_size(p, mm);
 			if (through)
 				count_round(top, p);
 			else
-				list_move(&mm->bc.reclaim, &p->mms);
+				keep_turn(top, p, mm);
 		}
 	}
 }
@@ -378,25 +398,39 @@ static const struct mm_walk_ops scan_ops = {
 };
 
 /*
+ * Where to go on, up to @end. Who comes meanwhile goes on behind that: what is not used since
+ * we have looked at it a moment ago would be taken for what is not used.
+ */
+static unsigned long claim(struct mm_struct *mm, unsigned long end, unsigned long *claimed)
+{
+	unsigned long old = READ_ONCE(mm->bc.cursor), start;
+
+	do {
+		start = old < end ? old : 0;
+		*claimed = start + SCAN_BATCH * PAGE_SIZE;
+	} while (!try_cmpxchg(&mm->bc.cursor, &old, *claimed));
+	return start;
+}
+
+/*
  * Nobody is waited for, who may wait for us.
  *
  * Return: true if it is through, or cannot be looked at.
  */
 static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
 {
-	unsigned long start = READ_ONCE(mm->bc.cursor);
 	/* Exec sets it once more, see pss.c. Before, it is 0, and there is nothing to walk over. */
 	unsigned long end = data_race(READ_ONCE(mm->task_size));
+	unsigned long start, claimed;
 	bool through;
 
 	if (!mmap_read_trylock(mm))
 		return true;
 	s->left = SCAN_BATCH;
-	if (start >= end)
-		start = 0;
+	start = claim(mm, end, &claimed);
 	through = walk_page_range(mm, start, end, &scan_ops, s) <= 0;
-	/* Two at once begin at the same place, the next time. */
-	WRITE_ONCE(mm->bc.cursor, through ? 0 : s->next);
+	/* Unless somebody else is further. */
+	cmpxchg(&mm->bc.cursor, claimed, through ? 0 : s->next);
 	mmap_read_unlock(mm);
 	return through;
 }
@@ -482,9 +516,10 @@ static void reclaim_found(struct phys_scan *s)
 static void reclaim_mms(struct phys_scan *s, unsigned long target)
 {
 	unsigned long laps = 3 * (count_mms(s->top) + 1);
+	unsigned int extra = 3;
 
 	while (laps && s->freed < target && !fatal_signal_pending(current)) {
-		struct mm_struct *mm = begin_turn(s->top, &laps);
+		struct mm_struct *mm = begin_turn(s->top, &laps, &extra);
 		bool through = true;
 
 		s->want = target - s->freed;
