@@ -372,6 +372,49 @@ TEST_F(lock, waiting)
 	EXPECT_EQ(0, bc_settle(self->dir, held, 0));
 }
 
+/* Take a lock and give it back, again and again. Return: how often there was no room. */
+static int take_turns(const char *path, bool whole)
+{
+	int fd = open(path, O_RDWR), i, refused = 0;
+
+	for (i = 0; i < 500; i++) {
+		if (whole) {
+			refused += !!flock(fd, LOCK_EX);
+			flock(fd, LOCK_UN);
+		} else {
+			refused += !!set(fd, F_SETLKW, F_WRLCK, 0, 10);
+			set(fd, F_SETLK, F_UNLCK, 0, 10);
+		}
+	}
+	close(fd);
+	return refused;
+}
+
+/* Where there is room for one, who gets it next has the room of who gives it up. */
+TEST_F(lock, handed_over)
+{
+	int whole, i, status;
+	pid_t pid[3];
+
+	ASSERT_EQ(0, bc_write(self->dir, "numflock/limit", "1"));
+	for (whole = 0; whole < 2; whole++) {
+		for (i = 0; i < 3; i++) {
+			pid[i] = fork();
+			if (pid[i] == 0) {
+				bc_die_with_parent();
+				_exit(!!take_turns(self->path, whole));
+			}
+		}
+		for (i = 0; i < 3; i++) {
+			EXPECT_EQ(pid[i], waitpid(pid[i], &status, 0));
+			EXPECT_EQ(0, status);
+		}
+		EXPECT_EQ(0, bc_get(self->dir, "numflock/failcnt"));
+		EXPECT_EQ(1, bc_get(self->dir, "numflock/maxheld"));
+		EXPECT_EQ(0, bc_settle(self->dir, held, 0));
+	}
+}
+
 /* A lock that replaces another one is paid for by who paid for that. */
 TEST_F(lock, moved)
 {
