@@ -132,13 +132,17 @@ struct bc_css *bc_css_living(struct bc_css *css)
 	return css;
 }
 
-/* A page that the allocator can have, of the WORDS from @pfn on; or NULL. */
+/*
+ * A page that the allocator can have, of the WORDS from @pfn on; or NULL. Memory begins where
+ * the firmware says, which the kernel remembers by 2 MB, however large its blocks are.
+ */
 static struct page *find_online_page(unsigned long pfn)
 {
+	unsigned long step = min_t(unsigned long, pageblock_nr_pages, SZ_2M >> PAGE_SHIFT);
 	unsigned long end = pfn + WORDS;
 	struct page *page = NULL;
 
-	for (; pfn < end && !page; pfn += pageblock_nr_pages)
+	for (; pfn < end && !page; pfn += step)
 		page = pfn_to_online_page(pfn);
 	return page;
 }
