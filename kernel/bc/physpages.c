@@ -317,7 +317,11 @@ static void lower_to_barrier(void)
 		return;
 	over = clamp(bc_counter_excess(&p->res.counter, 0, BC_BARRIER), PHYS_MIN_TARGET,
 		     MAX_TARGET);
-	if (!is_idle(&p->idle) && !bc_phys_reclaim(p, over, false))
+	/*
+	 * If what is above the barrier cannot go, all else would, what the task has touched
+	 * in this moment as well, and be back at once: let it get on meanwhile.
+	 */
+	if (!is_idle(&p->idle) && bc_phys_reclaim(p, over, false) < over)
 		WRITE_ONCE(p->idle, jiffies);
 	put_phys(p);
 }

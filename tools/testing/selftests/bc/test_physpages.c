@@ -542,6 +542,28 @@ TEST_F(phys, moved_away)
 	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 300));
 }
 
+/* If what is above the barrier cannot go, there is no sense in taking the rest all the time. */
+TEST_F_TIMEOUT(phys, barrier_of_locked, 60)
+{
+	long p, q;
+	int i;
+
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	p = bc_map_filled(0, 200);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_call(0, SYS_mlock, p, 200 * BC_PAGE));
+	EXPECT_EQ(0, bc_write(self->a, barrier, "100"));
+	q = bc_map_filled(0, 100);
+	ASSERT_LT(0, q);
+	for (i = 0; i < 10; i++)
+		EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, q, 100));
+	EXPECT_EQ(0, bc_call(0, BC_CALL_CHECK, p, 200));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	/* Something was taken. */
+	EXPECT_LE(1, bc_pages_of(0, "VmSwap") + major_faults(0));
+}
+
 TEST_F(phys, barrier)
 {
 	long max, p;
