@@ -24,6 +24,9 @@
 #ifndef SO_ZEROCOPY
 #define SO_ZEROCOPY 60
 #endif
+#ifndef SO_RESERVE_MEM
+#define SO_RESERVE_MEM 73
+#endif
 
 static const char *snd = "tcpsndbuf/held";
 static const char *rcv = "tcprcvbuf/held";
@@ -675,6 +678,46 @@ TEST_F(bc, tcp_send)
 	EXPECT_LT(10000, bc_get(self->dir, snd));
 	close(c[1]);
 	EXPECT_EQ(0, bc_settle(self->dir, snd, 0));
+}
+
+#define CGROUP "/sys/fs/cgroup"
+#define MEMCG CGROUP "/bc-selftest"
+
+/* In a memory cgroup: reserve memory for a socket of nobody, and for one of @dir. */
+static int reserve_memory(void *dir)
+{
+	int size = 1 << 20, fd, ret = 0;
+
+	bc_die_with_parent();
+	if (bc_write(MEMCG, "cgroup.procs", "0"))
+		return 8;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_RESERVE_MEM, &size, sizeof(size)))
+		ret |= 1;
+	close(fd);
+	if (bc_enter(dir))
+		ret |= 2;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (!setsockopt(fd, SOL_SOCKET, SO_RESERVE_MEM, &size, sizeof(size)) ||
+	    errno != EOPNOTSUPP)
+		ret |= 4;
+	close(fd);
+	return ret;
+}
+
+/* What is reserved is not charged, and would be given back as if it was. */
+TEST_F(bc, tcp_reserve)
+{
+	char before[256];
+
+	if (bc_read(CGROUP, "cgroup.subtree_control", before, sizeof(before)) ||
+	    bc_write(CGROUP, "cgroup.subtree_control", "+memory"))
+		SKIP(return, "needs cgroup2 with memory in " CGROUP);
+	EXPECT_EQ(0, mkdir(MEMCG, 0755));
+	EXPECT_EQ(0, bc_in_child(reserve_memory, self->dir));
+	EXPECT_EQ(0, rmdir(MEMCG));
+	if (!strstr(before, "memory"))
+		EXPECT_EQ(0, bc_write(CGROUP, "cgroup.subtree_control", "-memory"));
 }
 
 TEST_F(bc, tcp_receive)
