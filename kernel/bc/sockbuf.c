@@ -395,12 +395,26 @@ static bool wake_list(struct list_head *waiters, unsigned long budget)
 	return any;
 }
 
-static noinline void wake_path(struct bc_counter *counter, unsigned long budget)
+/* Without the lock, which is one for all, and all for those who have somebody that waits. */
+static bool anybody_waits(struct bc_counter *counter, const struct bc_counter *stop)
+{
+	for (; counter != stop; counter = counter->parent) {
+		if (!list_empty(&to_sockbuf(counter)->waiters))
+			return true;
+	}
+	return false;
+}
+
+/* Wake some of those who wait for room in @counter or above, below @stop. */
+static noinline void wake_path(struct bc_counter *counter, struct bc_counter *stop,
+			       unsigned long budget)
 {
 	bool any = false;
 
+	if (!anybody_waits(counter, stop))
+		return;
 	scoped_guard(spinlock_irqsave, &waiting_lock) {
-		for (; counter; counter = counter->parent)
+		for (; counter != stop; counter = counter->parent)
 			any |= wake_list(&to_sockbuf(counter)->waiters, budget);
 	}
 	if (any)
@@ -420,7 +434,17 @@ static void wake_waiters(const struct bc_sock *bc, struct bc_sockbuf *buf, unsig
 		return;
 	if (bc->kind == BC_SOCK_TCP || bc_sabotaged(BC_SABOTAGE_TURNS))
 		budget = max(n >> PAGE_SHIFT, 1UL);
-	wake_path(&buf->res.counter, budget);
+	wake_path(&buf->res.counter, NULL, budget);
+}
+
+/*
+ * A charge that a group above has refused was there for a moment in those below, and may have
+ * been why somebody else waits there. What is undone is a full barrier, too.
+ */
+static void wake_below(struct bc_sockbuf *buf, struct bc_counter *refuser)
+{
+	if (unlikely(atomic_read(&nr_blocked)))
+		wake_path(&buf->res.counter, refuser, ULONG_MAX);
 }
 
 /**
@@ -458,6 +482,8 @@ static struct bc_counter *charge(struct bc_sock *bc, int dir, unsigned long n,
 		refuser = bc_counter_charge(&buf->res.counter, n, severity);
 	if (!refuser)
 		atomic_long_add(n, &bc->charged[dir]);
+	else if (dir == SK_MEM_SEND)
+		wake_below(buf, refuser);
 	return refuser;
 }
 
@@ -650,6 +676,7 @@ void __bc_sock_limit_window(struct bc_sock *bc, int mss, int *free_space,
 			    int *allowed_space)
 {
 	struct sock *sk = bc->sk;
+	struct tcp_sock *tp = tcp_sk(sk);
 	unsigned long room = recv_room(bc);
 	int space;
 
@@ -658,10 +685,11 @@ void __bc_sock_limit_window(struct bc_sock *bc, int mss, int *free_space,
 	space = tcp_win_from_space(sk, room);
 	/*
 	 * What comes for an empty queue is taken in any case. To ask for less than a segment
-	 * would stop the connection for nothing, until the other end probes.
+	 * would stop the connection for nothing, until the other end probes; and so would less
+	 * than can be told, where the window may shrink.
 	 */
 	if (skb_queue_empty(&sk->sk_receive_queue)) {
-		space = max3(space, mss, (int)tcp_sk(sk)->advmss);
+		space = ALIGN(max3(space, mss, (int)tp->advmss), 1 << tp->rx_opt.rcv_wscale);
 		*allowed_space = min(*allowed_space, space);
 	}
 	*free_space = min(*free_space, space);
