@@ -130,8 +130,8 @@ owner		test_swappages	swap.move
 linger		test_swappages	swap.outlive
 copies		test_swappages	swap.barrier
 neighbours	test_swappages	swap.neighbours
-owner		test_swappages	swap.two_devices
-owner		test_swappages	swap.off_meanwhile
+uncharge	test_swappages	swap.two_devices
+uncharge	test_swappages	swap.off_meanwhile
 leave_mm	test_pss	phys.alone
 whole		test_pss	phys.zygote
 limit		test_sockbuf	bc.unix_refuse
