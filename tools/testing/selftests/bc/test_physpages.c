@@ -544,7 +544,7 @@ TEST_F(phys, moved_away)
 }
 
 /* If what is above the barrier cannot go, there is no sense in taking the rest all the time. */
-TEST_F_TIMEOUT(phys, barrier_of_locked, 60)
+TEST_F(phys, barrier_of_locked)
 {
 	long p, q;
 	int i;
