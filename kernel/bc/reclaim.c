@@ -11,8 +11,9 @@
  * as its processes have been moved, or is in the swap cache, is found in the table of owners,
  * by a walk over all of memory, before anybody is killed.
  *
- * Locking: tree_lock for whose turn it is, in mm->bc.lock; an address space, while it is
- * walked, by a reference and its mmap_lock, which is not waited for. Pages that were found
+ * Locking: tree_lock for whose turn it is, and who is the largest, in mm->bc.lock; an address
+ * space, while it is walked, by a reference and its mmap_lock, which is not waited for. Where
+ * to go on in it is claimed by cmpxchg, as others may walk it, too. Pages that were found
  * are isolated from the kernel's lists. The walk over all of memory is for one at a time.
  */
 #include <linux/bc/core.h>
@@ -511,7 +512,8 @@ static void reclaim_found(struct phys_scan *s)
 
 /*
  * Around the address spaces, up to three times: once to take the marks away, once to find
- * what was not used since, and once as it did not begin at the beginning.
+ * what was not used since, and once as it did not begin at the beginning. Beside that, three
+ * laps at most of who is the largest.
  */
 static void reclaim_mms(struct phys_scan *s, unsigned long target)
 {

@@ -395,7 +395,10 @@ static bool wake_list(struct list_head *waiters, unsigned long budget)
 	return any;
 }
 
-/* Without the lock, which is one for all, and all for those who have somebody that waits. */
+/*
+ * Without the lock, which is the same for all groups. Who is not in a list yet charges again
+ * after it is: see block().
+ */
 static bool anybody_waits(struct bc_counter *counter, const struct bc_counter *stop)
 {
 	for (; counter != stop; counter = counter->parent) {

@@ -313,17 +313,24 @@ TEST_F(phys, neighbour)
 	EXPECT_EQ(0, bc_get(self->a, kills));
 }
 
+/* The second puppet, in a group below. */
+static int start_below(const char *dir)
+{
+	char c[BC_DIR];
+	int err = bc_mkdir(dir, "c");
+
+	bc_child(c, dir, "c");
+	return err ?: bc_start_in(c, 1);
+}
+
 /* A group that has processes of its own, and others below: both give. */
 TEST_F(phys, reclaim_in_turn)
 {
-	char c[BC_DIR];
 	long p, q;
 
 	if (!bc_have_swap(_metadata, &self->swap))
 		return;
-	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
-	bc_child(c, self->a, "c");
-	ASSERT_EQ(0, bc_start_in(c, 1));
+	ASSERT_EQ(0, start_below(self->a));
 	q = bc_map_filled(1, 300);
 	ASSERT_LT(0, q);
 	/* At a limit, all of memory would be looked at in the end. */
@@ -357,14 +364,11 @@ TEST_F_TIMEOUT(phys, small_beside_large, 300)
 {
 	const size_t small = 64, large = 1000, piece = 50;
 	long p, q, before = 0;
-	char c[BC_DIR];
 	size_t i;
 
 	if (!bc_have_swap(_metadata, &self->swap))
 		return;
-	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
-	bc_child(c, self->a, "c");
-	ASSERT_EQ(0, bc_start_in(c, 1));
+	ASSERT_EQ(0, start_below(self->a));
 	q = bc_map_filled(1, small);
 	ASSERT_LT(0, q);
 	p = bc_puppet_map(0, 0, large, BC_RW, MAP_PRIVATE);
@@ -393,14 +397,11 @@ TEST_F_TIMEOUT(phys, small_beside_large, 300)
 /* All have used all of theirs, and nobody had time to do so again: who has most gives. */
 TEST_F(phys, all_used)
 {
-	char c[BC_DIR];
 	long p, q;
 
 	if (!bc_have_swap(_metadata, &self->swap))
 		return;
-	ASSERT_EQ(0, bc_mkdir(self->a, "c"));
-	bc_child(c, self->a, "c");
-	ASSERT_EQ(0, bc_start_in(c, 1));
+	ASSERT_EQ(0, start_below(self->a));
 	/* The small one is the first in turn. */
 	p = bc_map_filled(0, 64);
 	ASSERT_LT(0, p);
