@@ -39,7 +39,7 @@ struct bc_servant {
 };
 
 enum {
-	BC_SERVANT_SECONDS = 30,
+	BC_SERVANT_SECONDS = 60,
 };
 
 /* In the process: its own. */

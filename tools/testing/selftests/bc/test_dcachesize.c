@@ -291,7 +291,7 @@ static long nr_names(void)
 {
 	const char *s = getenv("BC_NAMES");
 
-	return s ? atol(s) : 5000;
+	return s ? atol(s) : 2500;
 }
 
 /* In portions that a servant can be waited for. */
@@ -299,8 +299,8 @@ static int walk(struct bc_servant p, long n)
 {
 	int err = 0;
 
-	for (; n > 0 && !err; n -= 1000)
-		err = bc_servant_do(p, look_for, n < 1000 ? n : 1000);
+	for (; n > 0 && !err; n -= 250)
+		err = bc_servant_do(p, look_for, n < 250 ? n : 250);
 	return err;
 }
 
@@ -349,7 +349,7 @@ TEST_F(dcache, long_names)
 	EXPECT_EQ(0, bc_servant_do(self->p, look_for_long, 1));
 	EXPECT_LT(one + self->unit, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 100 * self->unit));
-	EXPECT_EQ(0, bc_servant_do(self->p, look_for_long, 2000));
+	EXPECT_EQ(0, bc_servant_do(self->p, look_for_long, 300));
 	EXPECT_EQ(0, bc_get(self->dir, failcnt));
 }
 
@@ -357,7 +357,7 @@ TEST_F(dcache, long_names)
 TEST_F_TIMEOUT(dcache, neighbours, 600)
 {
 	struct bc_servant other = bc_servant_start();
-	long cached, n = nr_names() / 4;
+	long cached, n = nr_names() / 2;
 	char a[80], b[80];
 
 	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
@@ -480,7 +480,7 @@ TEST_F(dcache, below)
 	kept = bc_get(c, held);
 	EXPECT_EQ(0, bc_servant_do(other, look_for, 300));
 	cached = bc_get(b, held);
-	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 2000));
+	EXPECT_EQ(0, walk(self->p, 1000));
 	EXPECT_GT(cached, bc_get(b, held));
 	EXPECT_EQ(kept, bc_get(c, held));
 	EXPECT_EQ(0, bc_get(a, failcnt));
@@ -496,7 +496,7 @@ TEST_F(dcache, below)
 /* What a limit far below what is held means is learnt with the next allocation. */
 TEST_F(dcache, lower)
 {
-	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 1000));
+	EXPECT_EQ(0, walk(self->p, 1000));
 	EXPECT_LE(1000 * self->unit, bc_get(self->dir, held));
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 100 * self->unit));
 	EXPECT_EQ(0, bc_servant_do(self->p, look_for, 1));
