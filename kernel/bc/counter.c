@@ -631,6 +631,18 @@ static struct bc_counter *charge_drained(struct bc_counter *counter,
 	return refuser;
 }
 
+/*
+ * A group's counters get ids in a row, about as many as there are slots. The low bits of
+ * the id alone would give each of them a slot of its own, and the same one in all groups:
+ * those that use a CPU in turns would do so without credit.
+ */
+static unsigned int slot_of(u32 id)
+{
+	u32 n = id - FIRST_ID;
+
+	return (n ^ n / CREDIT_SLOTS) % CREDIT_SLOTS;
+}
+
 /**
  * bc_counter_init - make a counter with no limits that holds nothing
  * @counter: the counter
@@ -644,6 +656,8 @@ static struct bc_counter *charge_drained(struct bc_counter *counter,
 int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 		    unsigned int batch)
 {
+	int err;
+
 	might_sleep();
 	if (WARN_ON_ONCE(batch > BC_MAX_BATCH))
 		batch = BC_MAX_BATCH;
@@ -656,8 +670,10 @@ int bc_counter_init(struct bc_counter *counter, struct bc_counter *parent,
 	counter->batch = batch;
 	if (!batch)
 		return 0;
-	return xa_alloc(&counter_ids, &counter->id, counter,
-			XA_LIMIT(FIRST_ID, U32_MAX), GFP_KERNEL);
+	err = xa_alloc(&counter_ids, &counter->id, counter,
+		       XA_LIMIT(FIRST_ID, U32_MAX), GFP_KERNEL);
+	counter->slot = slot_of(counter->id);
+	return err;
 }
 
 /**
@@ -881,7 +897,10 @@ void bc_counter_set_limit(struct bc_counter *counter, unsigned long limit)
 
 	if (limit < old)
 		WRITE_ONCE(counter->ceiling[BC_BARRIER], barrier);
-	/* The barrier is never above the limit, not even in passing: down before it, */
+	/*
+	 * The barrier is never above the limit in the order of the stores: down before it. Who
+	 * reads both in passing, to tell which one was hit, may see otherwise.
+	 */
 	smp_wmb();
 	WRITE_ONCE(counter->ceiling[BC_LIMIT], limit);
 	/* up after it. */

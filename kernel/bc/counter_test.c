@@ -491,6 +491,11 @@ static void bc_counter_test_slots(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		c[i] = new_counter(test, parent, BATCH);
+	/* Nor is that of the next group in the same one. */
+	for (i = CREDIT_SLOTS; i < ARRAY_SIZE(c); i++) {
+		if (c[i]->id == c[i - CREDIT_SLOTS]->id + CREDIT_SLOTS)
+			KUNIT_EXPECT_NE(test, c[i]->slot, c[i - CREDIT_SLOTS]->slot);
+	}
 	for (round = 1; round <= 20; round++) {
 		for (i = 0; i < ARRAY_SIZE(c); i++)
 			KUNIT_EXPECT_TRUE(test, try_charge(c[i], 3, BC_LIMIT));

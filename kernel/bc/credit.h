@@ -49,7 +49,7 @@ static inline s64 credit_word(const struct bc_counter *counter, u32 units)
  */
 static inline atomic64_t *credit_slot(const struct bc_counter *counter)
 {
-	return &raw_cpu_ptr(&bc_credit_cache)->slot[counter->id % CREDIT_SLOTS];
+	return &raw_cpu_ptr(&bc_credit_cache)->slot[counter->slot];
 }
 
 static inline unsigned int credit_max(const struct bc_counter *counter)

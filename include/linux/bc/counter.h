@@ -35,6 +35,7 @@
  * @parent: the counter one level up, NULL below the root
  * @batch: how much credit a CPU takes at once; 0 in a plain counter
  * @id: names the counter in a CPU's credit, and in swap; 0 in a plain counter
+ * @slot: which of a CPU's slots its credit may be in
  * @release: once bc_counter_kill() has been called: what to call after the last
  *	uncharge
  *
@@ -55,6 +56,7 @@ struct bc_counter {
 	struct bc_counter	*parent;
 	unsigned int		batch;
 	u32			id;
+	unsigned int		slot;
 	void			(*release)(struct bc_counter *counter);
 };
 
