@@ -155,10 +155,16 @@ static struct css_group *move_to(const struct move *move, struct css_group *cg)
 	return cg ? cg->to : move->root_to;
 }
 
-/* A css_group of the tasks that is not prepared, with a reference; or false. */
-static bool find_unprepared(const struct move *move, struct css_group **cgp)
+/*
+ * Take note of all css_groups of the tasks that are new to us, with references. Return:
+ * false if there are none.
+ */
+static bool find_unprepared(struct move *move)
 {
 	struct task_struct *task = NULL;
+	bool found = false;
+
+	lockdep_assert_held(&bc_mutex);
 
 	guard(rcu)();
 	while ((task = taskset_next(&move->tset, task))) {
@@ -169,40 +175,48 @@ static bool find_unprepared(const struct move *move, struct css_group **cgp)
 		/* Without a reference, the task has just exited. */
 		if (cg && !refcount_inc_not_zero(&cg->refs))
 			continue;
-		*cgp = cg;
-		return true;
+		if (cg)
+			list_add(&cg->moving, &move->css_groups);
+		else
+			move->root_known = true;
+		found = true;
 	}
-	return false;
+	return found;
+}
+
+/* Find or make the css_group that is one's own, but for the group to move to. */
+static int prepare_one(struct move *move, const struct css_group *cg, struct css_group **to)
+{
+	struct bc_group *groups[BC_MAX_HIERARCHIES] = { };
+
+	/* It may be there already, unless it is none, as in all roots. */
+	if (*to)
+		return 0;
+	if (cg && !bc_sabotaged(BC_SABOTAGE_MEMBERSHIPS))
+		memcpy(groups, cg->groups, sizeof(groups));
+	groups[move->group->hierarchy->id] = move->group->parent ? move->group : NULL;
+	*to = css_group_get(groups);
+	if (!IS_ERR(*to))
+		return 0;
+	*to = NULL;
+	return -ENOMEM;
 }
 
 /* Find or make the css_groups that the tasks need. */
 static int prepare(struct move *move)
 {
-	struct css_group *cg, *to;
+	struct css_group *cg;
+	int err = 0;
 
 	lockdep_assert_held(&bc_mutex);
 
-	while (find_unprepared(move, &cg)) {
-		struct bc_group *groups[BC_MAX_HIERARCHIES] = { };
-
-		if (cg && !bc_sabotaged(BC_SABOTAGE_MEMBERSHIPS))
-			memcpy(groups, cg->groups, sizeof(groups));
-		groups[move->group->hierarchy->id] =
-			move->group->parent ? move->group : NULL;
-		to = css_group_get(groups);
-		if (IS_ERR(to)) {
-			css_group_put(cg);
-			return PTR_ERR(to);
-		}
-		if (cg) {
-			cg->to = to;
-			list_add(&cg->moving, &move->css_groups);
-		} else {
-			move->root_to = to;
-			move->root_known = true;
-		}
+	while (!err && find_unprepared(move)) {
+		if (move->root_known)
+			err = prepare_one(move, NULL, &move->root_to);
+		list_for_each_entry(cg, &move->css_groups, moving)
+			err = err ?: prepare_one(move, cg, &cg->to);
 	}
-	return 0;
+	return err;
 }
 
 static void unprepare(struct move *move)
@@ -212,6 +226,7 @@ static void unprepare(struct move *move)
 	list_for_each_entry_safe(cg, next, &move->css_groups, moving) {
 		list_del_init(&cg->moving);
 		css_group_put(cg->to);
+		cg->to = NULL;
 		css_group_put(cg);
 	}
 	css_group_put(move->root_to);
@@ -435,6 +450,8 @@ static void post_attach(struct bc_group *group, struct task_struct *task, bool p
 	int id;
 
 	might_sleep();
+	/* Moved, then looked at what to be. Pairs with bc_task_iter_start(). */
+	smp_mb();
 	for_each_set_bit(id, &controllers, BC_NR_BUILTIN) {
 		if (bc_controllers[id]->post_attach)
 			bc_controllers[id]->post_attach(task, process);

@@ -119,7 +119,10 @@ void bc_task_iter_start(struct bc_task_iter *iter, struct task_struct *process)
 {
 	iter->process = process;
 	iter->task = NULL;
-	/* What was written has to be seen by who is not met. See __bc_post_fork(). */
+	/*
+	 * What was written has to be seen by who is not met, or was met before it moved. See
+	 * __bc_post_fork() and post_attach().
+	 */
 	smp_mb();
 	iter->before = ktime_get_ns();
 }
@@ -141,8 +144,11 @@ static struct task_struct *iter_thread(const struct bc_task_iter *iter,
 	else
 		task = list_first_or_null_rcu(&process->signal->thread_head,
 					      struct task_struct, thread_node);
-	/* By exec, a thread gets the leader's time, which is earlier: it may be met twice. */
-	while (task && data_race(READ_ONCE(task->start_time)) >= iter->before)
+	/*
+	 * By exec, a thread gets the leader's time, which is earlier: it may be met twice. Who
+	 * was started in the same tick of a coarse clock may not have seen what was written.
+	 */
+	while (task && data_race(READ_ONCE(task->start_time)) > iter->before)
 		task = __next_thread(task);
 	return task;
 }
