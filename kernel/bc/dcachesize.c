@@ -34,9 +34,9 @@
  * but for where it begins. It ends when an eighth of what the group holds is free.
  *
  * Locks: pruning is direct reclaim, and lockdep is told so. Superblocks are only tried to
- * be locked. A mutex for each group right below the root, or a few of them, sees to it
- * that nobody is refused because somebody else has just taken all there was to be freed; it
- * is not waited for without a limit.
+ * be locked. A mutex for each group right below the root sees to it that nobody is refused
+ * because somebody else has just taken all there was to be freed; it is not waited for
+ * without a limit.
  */
 #include <linux/backing-dev.h>
 #include <linux/bc/core.h>
@@ -44,6 +44,7 @@
 #include <linux/buffer_head.h>
 #include <linux/cleanup.h>
 #include <linux/dcache.h>
+#include <linux/err.h>
 #include <linux/freezer.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
@@ -71,8 +72,8 @@
 #include "kmemsize.h"
 #include "sabotage.h"
 
-/* How many entries are looked at with the lock of a list held. */
-#define BATCH		1024UL
+/* How many entries are looked at with the lock of a list held, which is one for all groups. */
+#define BATCH		128UL
 
 /* At least so much is freed at once, if half of what is held is more. */
 #define MIN_TARGET	(16 * 1024UL)
@@ -119,12 +120,19 @@ struct bc_prune {
 	struct list_head	inodes;
 };
 
-static DEFINE_MUTEX(prune_mutex0);
-static DEFINE_MUTEX(prune_mutex1);
-static DEFINE_MUTEX(prune_mutex2);
-static DEFINE_MUTEX(prune_mutex3);
-static struct mutex * const prune_mutexes[] = {
-	&prune_mutex0, &prune_mutex1, &prune_mutex2, &prune_mutex3,
+/**
+ * struct dcache_css - the state of dcachesize for a group
+ * @res: the counter; first, for bc_resource_free()
+ * @prune_mutex: in the group right below the root: who prunes in its tree
+ * @hopeless_since: likewise; the last resort has found nothing, and is not tried again from
+ *	then, in jiffies,
+ * @hopeless_for: for so long. Both with @prune_mutex held.
+ */
+struct dcache_css {
+	struct bc_resource	res;
+	struct mutex		prune_mutex;	/* nobody waits long for it */
+	unsigned long		hopeless_since;
+	unsigned long		hopeless_for;
 };
 
 /*
@@ -193,9 +201,9 @@ bool __bc_dcache_keep(const struct dentry *dentry)
 static bool is_dirty(struct inode *inode)
 {
 	/* Not all have i_lock: what has just become dirty is seen before it is freed. */
-	return data_race(READ_ONCE(inode->i_state)) & I_DIRTY_ALL ||
-	       mapping_tagged(&inode->i_data, PAGECACHE_TAG_DIRTY) ||
-	       mapping_tagged(&inode->i_data, PAGECACHE_TAG_WRITEBACK);
+	return data_race(READ_ONCE(inode->i_state) & I_DIRTY_ALL ||
+			 mapping_tagged(&inode->i_data, PAGECACHE_TAG_DIRTY) ||
+			 mapping_tagged(&inode->i_data, PAGECACHE_TAG_WRITEBACK));
 }
 
 bool __bc_dcache_drop_inode(struct inode *inode)
@@ -344,6 +352,7 @@ static void walk_inodes(struct super_block *sb, struct bc_prune *p,
 			bool (*look)(struct bc_prune *p, struct inode *inode))
 {
 	struct inode *inode, *last = NULL;
+	unsigned long n = 0;
 	bool chosen;
 
 	spin_lock(&sb->s_inode_list_lock);
@@ -357,10 +366,12 @@ static void walk_inodes(struct super_block *sb, struct bc_prune *p,
 		}
 		chosen = look(p, inode);
 		/* It may be unlinked as long as we have no reference, and is so in any case. */
-		if (!data_race(READ_ONCE(inode->i_nlink)) || !(chosen || need_resched())) {
+		if (!data_race(READ_ONCE(inode->i_nlink)) ||
+		    !(chosen || ++n >= BATCH || need_resched())) {
 			spin_unlock(&inode->i_lock);
 			continue;
 		}
+		n = 0;
 		__iget(inode);
 		spin_unlock(&inode->i_lock);
 		spin_unlock(&sb->s_inode_list_lock);
@@ -440,11 +451,31 @@ static struct bc_group *counter_group(struct bc_counter *counter)
 	return counter_css(counter)->group;
 }
 
-static struct mutex *prune_mutex(const struct bc_counter *counter)
+/* The state of the group right below the root. */
+static struct dcache_css *tree_of(struct bc_counter *counter)
 {
 	while (counter->parent)
 		counter = counter->parent;
-	return prune_mutexes[counter->id % ARRAY_SIZE(prune_mutexes)];
+	return container_of(counter, struct dcache_css, res.counter);
+}
+
+/*
+ * The last resort: also what makes others hard to find, and all inodes of all file systems.
+ * Who is refused all the time is not to keep others from their lists with that: what finds
+ * nothing takes a tenth of the time at most.
+ */
+static void prune_hard(struct bc_prune *p, struct dcache_css *tree, gfp_t flags)
+{
+	unsigned long freed = p->freed, start = jiffies;
+
+	lockdep_assert_held(&tree->prune_mutex);
+	if (time_in_range_open(start, tree->hopeless_since,
+			       tree->hopeless_since + tree->hopeless_for))
+		return;
+	p->hard = true;
+	prune_supers(p, flags);
+	tree->hopeless_since = start;
+	tree->hopeless_for = p->freed == freed ? 10 * (jiffies - start) : 0;
 }
 
 /* Is there something more urgent? Nothing can be left half done, unless we are settling. */
@@ -490,7 +521,8 @@ static bool prune(struct bc_counter *top, unsigned long n, bool settling, gfp_t 
 	unsigned long held = atomic_long_read(&top->held);
 	unsigned long barrier = bc_counter_barrier(top);
 	unsigned long excess = held > barrier ? held - barrier : 0;
-	struct mutex *mutex = prune_mutex(top);
+	struct dcache_css *tree = tree_of(top);
+	struct mutex *mutex = &tree->prune_mutex;
 	struct bc_prune p = {
 		.top		= top,
 		.target		= max3(n + excess, held / 8, min(held / 2, MIN_TARGET)),
@@ -522,10 +554,8 @@ static bool prune(struct bc_counter *top, unsigned long n, bool settling, gfp_t 
 		}
 		prune_supers(&p, flags);
 	}
-	if (p.freed < n) {
-		p.hard = true;
-		prune_supers(&p, flags);
-	}
+	if (p.freed < n)
+		prune_hard(&p, tree, flags);
 	mutex_unlock(mutex);
 out:
 	trace_bc_prune(counter_group(top), p.target, p.freed, p.objects, p.looked, waits);
@@ -713,10 +743,13 @@ static void hand_over_super(struct super_block *sb, void *arg)
 static void hand_over_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(hand_over_soon, hand_over_work);
 static unsigned long hand_over_delay = HZ;
+/* How long it took the last time. */
+static unsigned long hand_over_time;
 
 static void hand_over_work(struct work_struct *work)
 {
 	/* Nothing is enough. */
+	unsigned long start = jiffies;
 	struct bc_prune p = {
 		.target		= ULONG_MAX,
 		.dentries	= LIST_HEAD_INIT(p.dentries),
@@ -724,13 +757,31 @@ static void hand_over_work(struct work_struct *work)
 	};
 
 	iterate_supers_unlocked(hand_over_super, &p);
+	WRITE_ONCE(hand_over_time, jiffies - start);
 	if (p.missed) {
 		unsigned long delay = READ_ONCE(hand_over_delay);
 
-		/* Less and less often: it may be in vain. */
-		WRITE_ONCE(hand_over_delay, min(2 * delay, 64UL * HZ));
+		/* Less and less often: it may be in vain. Unless there is something new. */
+		cmpxchg(&hand_over_delay, delay, min(2 * delay, 64UL * HZ));
 		queue_delayed_work(system_unbound_wq, &hand_over_soon, delay);
 	}
+}
+
+static struct bc_css *dcachesize_alloc(const struct bc_controller *controller,
+				       struct bc_css *parent)
+{
+	struct dcache_css *dc = kzalloc(sizeof(*dc), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!dc)
+		return ERR_PTR(-ENOMEM);
+	mutex_init(&dc->prune_mutex);
+	err = bc_resource_init(&dc->res, controller, parent);
+	if (err) {
+		kfree(dc);
+		return ERR_PTR(err);
+	}
+	return &dc->res.css;
 }
 
 static void dcachesize_offline(struct bc_css *css)
@@ -740,11 +791,14 @@ static void dcachesize_offline(struct bc_css *css)
 	bc_group_get(css->group);
 	bc_resource_offline(css);
 	if (atomic_long_read(&counter->held) > 0) {
+		/* Who makes and removes groups has a CPU half of the time at most. */
+		unsigned long soon = max(HZ / 20UL, READ_ONCE(hand_over_time));
+
 		/* Not put off again and again, where one group after the other is removed. */
 		if (xchg(&hand_over_delay, HZ) > HZ)
-			mod_delayed_work(system_unbound_wq, &hand_over_soon, HZ / 20);
+			mod_delayed_work(system_unbound_wq, &hand_over_soon, soon);
 		else
-			queue_delayed_work(system_unbound_wq, &hand_over_soon, HZ / 20);
+			queue_delayed_work(system_unbound_wq, &hand_over_soon, soon);
 	}
 	bc_group_put(css->group);
 }
@@ -759,7 +813,7 @@ const struct bc_controller bc_dcachesize_controller = {
 	.name		= "dcachesize",
 	.unit		= BC_UNIT_BYTES,
 	.batch		= 16384,
-	.css_alloc	= bc_resource_alloc,
+	.css_alloc	= dcachesize_alloc,
 	.css_offline	= dcachesize_offline,
 	.css_free	= bc_resource_free,
 	.root_held	= dcachesize_root_held,

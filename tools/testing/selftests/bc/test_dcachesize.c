@@ -384,6 +384,61 @@ TEST_F_TIMEOUT(dcache, neighbours, 600)
 	bc_servant_kill(other);
 }
 
+/* Ask for more than there is, until told to stop. How often that was refused. */
+static int insist(long arg)
+{
+	int refused = 0;
+
+	while (!bc_told_to_stop()) {
+		int fd = eventfd(0, 0);
+
+		if (fd >= 0)
+			return -EEXIST;
+		refused++;
+	}
+	return refused;
+}
+
+/* Nor keeping them from what is theirs, by being refused all the time. */
+TEST_F_TIMEOUT(dcache, insistent, 300)
+{
+	struct bc_servant other[4];
+	int i, refused = 0;
+	double start;
+	char a[80], b[80];
+
+	for (i = 0; i < 4; i++)
+		other[i] = bc_servant_start();
+	snprintf(a, sizeof(a), "%s-a", self->dir);
+	snprintf(b, sizeof(b), "%s-b", self->dir);
+	ASSERT_EQ(0, mkdir(a, 0755));
+	EXPECT_EQ(0, mkdir(b, 0755));
+	EXPECT_EQ(0, bc_servant_move(self->p, a));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, bc_servant_move(other[i], b));
+	EXPECT_EQ(0, bc_write(a, limit, "%ld", 100 * self->unit));
+	EXPECT_EQ(0, bc_write(b, limit, "%ld", 50 * self->unit));
+	EXPECT_EQ(0, walk(self->p, 200));
+	EXPECT_LE(50, bc_servant_do(other[0], open_some, 51));
+	for (i = 0; i < 4; i++)
+		bc_servant_tell(other[i], insist, 0);
+	start = bc_now();
+	EXPECT_EQ(0, walk(self->p, 500));
+	start = bc_now() - start;
+	for (i = 0; i < 4; i++)
+		bc_servant_stop(other[i]);
+	for (i = 0; i < 4; i++)
+		refused += bc_servant_answer(other[i]);
+	TH_LOG("500 names in %.1f s, next to %d refusals", start, refused);
+	EXPECT_EQ(0, bc_get(a, failcnt));
+	EXPECT_LT(0, bc_get(b, failcnt));
+	for (i = 0; i < 4; i++)
+		bc_servant_kill(other[i]);
+	EXPECT_EQ(0, bc_servant_move(self->p, self->dir));
+	EXPECT_EQ(0, bc_remove(a));
+	EXPECT_EQ(0, bc_remove(b));
+}
+
 /* In all directories of @where: themselves, or names in them that are not there. */
 static int in_directories(const char *where, bool names)
 {
