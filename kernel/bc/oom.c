@@ -20,6 +20,7 @@
 #include <linux/oom.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/sched/task.h>
 
 #include "event.h"
@@ -155,38 +156,78 @@ static bool is_protected(const struct task_struct *p)
 
 static const char kill_message[] = "Beancounter out of memory";
 
-/* In an RCU read-side section, with oom_lock. */
-static void kill_all(struct phys_css *top)
+/* How many are found at once: to kill one goes through all processes, too. */
+#define KILL_BATCH	32
+
+/* Some who go along with a group, by reference. */
+static unsigned int find_some(struct phys_css *top, struct task_struct **some)
 {
 	struct task_struct *p;
-	struct bc_css *css;
+	unsigned int n = 0;
 
+	guard(rcu)();
 	for_each_process(p) {
 		if (is_global_init(p) || (bc_task_flags(p) & PF_KTHREAD) ||
-		    is_victim(p) || is_protected(p) || is_dying(p))
-			continue;
-		css = process_css(p);
-		if (!css || !phys_is_below(&to_bc_resource(css)->counter, &top->res.counter))
+		    is_victim(p) || is_protected(p) || is_dying(p) ||
+		    !process_is_below(p, top))
 			continue;
 		get_task_struct(p);
-		if (oom_kill_chosen(p, kill_message))
-			count_kill(to_phys_css(css));
+		some[n++] = p;
+		if (n == KILL_BATCH)
+			break;
+	}
+	return n;
+}
+
+/* Takes over the reference. */
+static bool kill_one(struct phys_css *top, struct task_struct *p)
+{
+	struct bc_css *css;
+
+	guard(rcu)();
+	css = process_css(p);
+	if (!css || !phys_is_below(&to_bc_resource(css)->counter, &top->res.counter)) {
+		put_task_struct(p);
+		return false;
+	}
+	if (!oom_kill_chosen(p, kill_message))
+		return false;
+	count_kill(to_phys_css(css));
+	return true;
+}
+
+/* All of a group, as many as there can be now: who is born meanwhile may escape. */
+static void kill_all(struct phys_css *top)
+{
+	struct task_struct *some[KILL_BATCH];
+	unsigned int i, n, rounds;
+	bool any = true;
+
+	lockdep_assert_held(&oom_lock);
+	/* As many as there are about now. */
+	rounds = data_race(nr_threads) / KILL_BATCH + 1;
+	for (; any && rounds; rounds--) {
+		any = false;
+		n = find_some(top, some);
+		for (i = 0; i < n; i++) {
+			any |= kill_one(top, some[i]);
+			cond_resched();
+		}
 	}
 }
 
 /*
- * Kill the one who was chosen, or all that are to go along. With oom_lock.
+ * Kill the one who was chosen. @all becomes the group that is to go along, with a reference,
+ * if there is one.
  *
  * Return: false if nobody can be.
  */
-static bool kill_victim(struct phys_oom *oom)
+static bool kill_chosen(struct phys_oom *oom, struct phys_css **all)
 {
 	struct task_struct *victim = oom->victim;
 	bool dying = is_dying(victim), killed;
-	struct phys_css *p, *all;
 	struct bc_css *css;
-
-	lockdep_assert_held(&oom_lock);
+	struct phys_css *p;
 
 	guard(rcu)();
 	css = process_css(victim);
@@ -197,7 +238,10 @@ static bool kill_victim(struct phys_oom *oom)
 		return true;
 	}
 	p = css ? to_phys_css(css) : oom->top;
-	all = kill_together(p, oom->top);
+	*all = kill_together(p, oom->top);
+	/* It has a process, which may be the last one, and on its way out. */
+	if (*all && !bc_group_tryget((*all)->res.css.group))
+		*all = NULL;
 	get_task_struct(victim);
 	killed = oom_kill_chosen(victim, kill_message);
 	/* Who was on its way out is only helped. */
@@ -206,8 +250,23 @@ static bool kill_victim(struct phys_oom *oom)
 		bc_event_oom(&p->res.css, &oom->top->res.css, victim);
 	}
 	put_task_struct(victim);
-	if (killed && all)
+	return killed;
+}
+
+/* And all that go along. Return: false if nobody can be killed. */
+static bool kill_victim(struct phys_oom *oom)
+{
+	struct phys_css *all = NULL;
+	bool killed;
+
+	lockdep_assert_held(&oom_lock);
+
+	killed = kill_chosen(oom, &all);
+	if (!all)
+		return killed;
+	if (killed)
 		kill_all(all);
+	bc_group_put(all->res.css.group);
 	return killed;
 }
 
@@ -242,10 +301,12 @@ static struct phys_css *worse(struct phys_css *p, struct phys_css *worst,
 			      unsigned long *most)
 {
 	for (; p; p = p->parent) {
-		unsigned long over = bc_counter_excess(&p->res.counter, 0, BC_BARRIER);
+		unsigned long held = max(atomic_long_read(&p->res.counter.held), 0L);
+		unsigned long barrier = bc_counter_barrier(&p->res.counter);
 
-		if (over > *most) {
-			*most = over;
+		/* No CPU keeps credit of one that is above its barrier. */
+		if (held > barrier && held - barrier > *most) {
+			*most = held - barrier;
 			worst = p;
 		}
 	}

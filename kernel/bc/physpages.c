@@ -287,7 +287,7 @@ static bool make_room(struct phys_css *p, unsigned int *tries)
 
 	if (is_idle(&p->stuck))
 		return false;
-	if (bc_phys_reclaim(p, target, *tries % 16 == TRIES - 1)) {
+	if (bc_phys_reclaim(p, target, *tries % 16 == TRIES - 1, true)) {
 		*tries = 0;
 		return true;
 	}
@@ -321,7 +321,7 @@ static void lower_to_barrier(void)
 	 * If what is above the barrier cannot go, all else would, what the task has touched
 	 * in this moment as well, and be back at once: let it get on meanwhile.
 	 */
-	if (!is_idle(&p->idle) && bc_phys_reclaim(p, over, false) < over)
+	if (!is_idle(&p->idle) && bc_phys_reclaim(p, over, false, false) < over)
 		WRITE_ONCE(p->idle, jiffies);
 	put_phys(p);
 }
@@ -382,7 +382,7 @@ static ssize_t physpages_reclaim_store(struct config_item *item, const char *pag
 	while (freed < amount) {
 		if (signal_pending(current))
 			return -EINTR;
-		n = bc_phys_reclaim(to_phys_css(css), min(amount - freed, 1024UL), hard);
+		n = bc_phys_reclaim(to_phys_css(css), min(amount - freed, 1024UL), hard, false);
 		if (!n && hard)
 			return -EAGAIN;
 		hard = !n;
@@ -480,6 +480,7 @@ static struct bc_css *physpages_css_alloc(const struct bc_controller *controller
 		return ERR_PTR(err);
 	}
 	spin_lock_init(&p->tree_lock);
+	mutex_init(&p->walk_mutex);
 	INIT_LIST_HEAD(&p->mms);
 	INIT_LIST_HEAD(&p->turns);
 	INIT_LIST_HEAD(&p->own);

@@ -5,6 +5,7 @@
 #include <linux/bc/core.h>
 #include <linux/bc/pages.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 
 /* At least so many are to be freed at once: they go to swap together. */
@@ -14,6 +15,7 @@
  * struct phys_css - the state of physpages for a group
  * @res: the counter
  * @tree_lock: in the group right below the root
+ * @walk_mutex: there as well: who looks at all of memory
  * @tree: that one
  * @parent: one level up; NULL right below the root
  * @mms: address spaces that are charged to it, the next one to reclaim from first
@@ -39,6 +41,7 @@
 struct phys_css {
 	struct bc_resource	res;
 	spinlock_t		tree_lock;	/* nests in mm->bc.lock */
+	struct mutex		walk_mutex;
 	struct phys_css		*tree;
 	struct phys_css		*parent;
 	struct list_head	mms;
@@ -90,7 +93,8 @@ void bc_physpages_add_mm(struct bc_css *css, struct mm_struct *mm);
 void bc_physpages_remove_mm(struct bc_css *css, struct mm_struct *mm);
 
 /* reclaim.c */
-unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool hard);
+unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool hard,
+			      bool for_room);
 
 /* oom.c */
 bool bc_phys_out_of_memory(struct phys_css *top);

@@ -239,16 +239,23 @@ static bool enough(const struct phys_scan *s)
 }
 
 /* Who looks at it keeps the charge by RCU: a counter is freed a grace period after its last. */
-static bool is_ours(const struct phys_scan *s, const struct folio *folio)
+static bool is_owned(const struct phys_scan *s, const unsigned long *owner)
 {
-	unsigned long *owner = folio_owner(folio), word;
+	unsigned long word;
 
 	guard(rcu)();
-	word = owner ? READ_ONCE(*owner) : 0;
+	word = READ_ONCE(*owner);
 	if (bc_sabotaged(BC_SABOTAGE_FOREIGN))
 		return true;
 	return (word & BC_OWNER_ANON) &&
 	       phys_is_below(bc_owner_counter(word), &s->top->res.counter);
+}
+
+static bool is_ours(const struct phys_scan *s, const struct folio *folio)
+{
+	const unsigned long *owner = folio_owner(folio);
+
+	return owner && is_owned(s, owner);
 }
 
 /* Can it be freed at all? Without room in swap, only what is in there, or is not needed. */
@@ -537,21 +544,29 @@ static void reclaim_mms(struct phys_scan *s, unsigned long target)
 	}
 }
 
-/* All of memory. One after the other: who comes second may find that there is room. */
-static void reclaim_owned(struct phys_scan *s, unsigned long target)
+/*
+ * All of memory, without touching what is others': a reference to a page of theirs would be
+ * in the way of whoever wants to know whether it has one user. One after the other of a
+ * tree: who comes second, and wants room and nothing else, may find that there is some.
+ */
+static void reclaim_owned(struct phys_scan *s, unsigned long target, bool for_room)
 {
-	static DEFINE_MUTEX(walk_mutex);
 	unsigned long pfn, nr = bc_nr_page_owners;
+	struct phys_css *tree = s->top->tree;
 
-	if (mutex_lock_killable(&walk_mutex))
+	if (mutex_lock_killable(&tree->walk_mutex))
 		return;
+	if (for_room && !bc_counter_excess(&s->top->res.counter, 1, BC_LIMIT))
+		nr = 0;
 	for (pfn = 0; pfn < nr && s->freed < target && !fatal_signal_pending(current); pfn++) {
 		struct page *page = pfn_to_online_page(pfn);
 		struct folio *folio;
 
 		if (!(pfn % SCAN_BATCH))
 			cond_resched();
-		if (!page || !(READ_ONCE(bc_page_owners[pfn]) & BC_OWNER_ANON))
+		/* Most are nobody's. */
+		if (!page || !(READ_ONCE(bc_page_owners[pfn]) & BC_OWNER_ANON) ||
+		    !is_owned(s, &bc_page_owners[pfn]))
 			continue;
 		folio = page_folio(page);
 		if (!folio_try_get(folio))
@@ -564,7 +579,7 @@ static void reclaim_owned(struct phys_scan *s, unsigned long target)
 			reclaim_found(s);
 	}
 	reclaim_found(s);
-	mutex_unlock(&walk_mutex);
+	mutex_unlock(&tree->walk_mutex);
 }
 
 /* Is there any sense in looking for pages that were not used for long? */
@@ -583,11 +598,13 @@ static bool may_write(struct phys_css *top)
  * @top: the group
  * @target: how many would do
  * @hard: look at all of memory, too, for what is in no address space
+ * @for_room: not if there is room by then
  *
  * Context: Process context, without any lock. May sleep.
  * Return: how many were freed; it may be more, by what goes to swap together.
  */
-unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool hard)
+unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool hard,
+			      bool for_room)
 {
 	struct phys_scan s = {
 		.top	= top,
@@ -605,7 +622,7 @@ unsigned long bc_phys_reclaim(struct phys_css *top, unsigned long target, bool h
 	if (hard || may_write(top))
 		reclaim_mms(&s, target);
 	if (hard && s.freed < target)
-		reclaim_owned(&s, target);
+		reclaim_owned(&s, target, for_room);
 	trace_bc_reclaim(top->res.css.group, target, s.freed, s.looked);
 	return s.freed;
 }
