@@ -76,10 +76,14 @@
 
 static void wake_fn(struct work_struct *work);
 
-static struct kmem_cache *bc_sock_cache;
-static DEFINE_SPINLOCK(waiting_lock);
+/* How many are woken with the lock held. */
+#define WAKE_BATCH	64
+
+static struct kmem_cache *bc_sock_cache __ro_after_init;
+/* Sockets in any list of waiters: read by all who send. */
+static atomic_t nr_blocked __cacheline_aligned_in_smp;
+static __cacheline_aligned_in_smp DEFINE_SPINLOCK(waiting_lock);
 static LIST_HEAD(woken);		/* to be told so */
-static atomic_t nr_blocked;		/* sockets in any list of waiters */
 static DECLARE_WORK(wake_work, wake_fn);
 
 static struct bc_sockbuf *to_sockbuf(struct bc_counter *counter)
@@ -382,17 +386,40 @@ static void wake_fn(struct work_struct *work)
 	}
 }
 
-/* Wake some who wait for room in one counter. */
-static bool wake_list(struct list_head *waiters, unsigned long budget)
+/* Wake some of a list, not too many at once. Return: how many. */
+static unsigned long wake_batch(struct list_head *waiters, unsigned long budget)
 {
+	unsigned long n = 0;
+
+	scoped_guard(spinlock_irqsave, &waiting_lock) {
+		for (; n < min(budget, WAKE_BATCH) && !list_empty(waiters); n++)
+			leave_waiters(list_first_entry(waiters, struct bc_sock, waiting), &woken);
+	}
+	return n;
+}
+
+/*
+ * Wake some who wait for room in one counter, or all: those who do so now, that is, as who
+ * is woken may be back in the list before we are through.
+ */
+static void wake_list(struct list_head *waiters, unsigned long budget)
+{
+	LIST_HEAD(all);
+	unsigned long n;
 	bool any = false;
 
-	lockdep_assert_held(&waiting_lock);
-	for (; budget && !list_empty(waiters); budget--) {
-		leave_waiters(list_first_entry(waiters, struct bc_sock, waiting), &woken);
-		any = true;
+	if (budget == ULONG_MAX) {
+		scoped_guard(spinlock_irqsave, &waiting_lock)
+			list_splice_init(waiters, &all);
+		waiters = &all;
 	}
-	return any;
+	do {
+		n = wake_batch(waiters, budget);
+		budget -= n;
+		any |= n;
+	} while (n == WAKE_BATCH);
+	if (any)
+		queue_work(system_unbound_wq, &wake_work);
 }
 
 /*
@@ -412,16 +439,10 @@ static bool anybody_waits(struct bc_counter *counter, const struct bc_counter *s
 static noinline void wake_path(struct bc_counter *counter, struct bc_counter *stop,
 			       unsigned long budget)
 {
-	bool any = false;
-
 	if (!anybody_waits(counter, stop))
 		return;
-	scoped_guard(spinlock_irqsave, &waiting_lock) {
-		for (; counter != stop; counter = counter->parent)
-			any |= wake_list(&to_sockbuf(counter)->waiters, budget);
-	}
-	if (any)
-		queue_work(system_highpri_wq, &wake_work);
+	for (; counter != stop; counter = counter->parent)
+		wake_list(&to_sockbuf(counter)->waiters, budget);
 }
 
 /*
@@ -458,16 +479,9 @@ static void wake_below(struct bc_sockbuf *buf, struct bc_counter *refuser)
  */
 void bc_sockbuf_limit_set(struct bc_css *css)
 {
-	bool any;
-
 	if (bc_sabotaged(BC_SABOTAGE_ASLEEP))
 		return;
-	scoped_guard(spinlock_irqsave, &waiting_lock) {
-		any = wake_list(&container_of(css, struct bc_sockbuf, res.css)->waiters,
-				ULONG_MAX);
-	}
-	if (any)
-		queue_work(system_highpri_wq, &wake_work);
+	wake_list(&container_of(css, struct bc_sockbuf, res.css)->waiters, ULONG_MAX);
 }
 
 /*
@@ -719,13 +733,14 @@ void __bc_sock_uncharge_recv(struct bc_sock *bc, unsigned long n)
 static void free_uncharged(struct bc_sock *bc, struct sk_buff *skb)
 {
 	struct sock *sk = bc->sk;
+	void (*write_space)(struct sock *sk) = READ_ONCE(sk->sk_write_space);
 
 	skb->destructor = NULL;
 	skb->sk = NULL;
 	WARN_ON_ONCE(refcount_sub_and_test(skb->truesize, &sk->sk_wmem_alloc));
 	kfree_skb(skb);
 	/* Somebody may have found the buffer full with it. */
-	sk->sk_write_space(sk);
+	write_space(sk);
 }
 
 int __bc_sock_charge_send(struct bc_sock *bc, struct sk_buff *skb, bool noblock)
@@ -766,11 +781,20 @@ EXPORT_SYMBOL(__bc_sock_force_send);
 
 void __bc_sock_uncharge_send(struct bc_sock *bc, unsigned long n)
 {
+	unsigned long left;
+
 	uncharge(bc, SK_MEM_SEND, n);
-	/* It has changed on its way. Nobody is about to charge: that is added first. */
-	if (unlikely(atomic_long_read(&bc->charged[SK_MEM_SEND])) &&
-	    sk_wmem_alloc_get(bc->sk) <= (long)n)
-		uncharge(bc, SK_MEM_SEND, ULONG_MAX);
+	left = atomic_long_read(&bc->charged[SK_MEM_SEND]);
+	if (likely(!left))
+		return;
+	/*
+	 * It has changed on its way, unless what is left is another one's, which has been
+	 * added to what the socket has allocated before it was charged. Pairs with the
+	 * full barrier of charging a counter, in between.
+	 */
+	smp_rmb();
+	if (sk_wmem_alloc_get(bc->sk) <= (long)n)
+		uncharge(bc, SK_MEM_SEND, left);
 }
 
 void __bc_sock_free(struct bc_sock *bc)
