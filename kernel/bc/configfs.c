@@ -1093,14 +1093,13 @@ EXPORT_SYMBOL_GPL(bc_unregister_controller);
  * Directories that the kernel makes itself, see clone.c
  */
 
-/* The directory of a group, unless it is gone. */
+/* The directory of a group, with a reference, unless it is gone, or not yet there. */
 static struct dentry *get_dentry(struct bc_group *group)
 {
-	struct dentry *dentry = NULL;
+	struct dentry *dentry;
 
 	bc_lock();
-	if (!group->dead)
-		dentry = dget(group->item->ci_dentry);
+	dentry = bc_dir_find(group);
 	bc_unlock();
 	return dentry;
 }

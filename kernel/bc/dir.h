@@ -7,6 +7,7 @@
 struct bc_group;
 struct configfs_attribute;
 struct configfs_subsystem;
+struct dentry;
 
 /* The files of a counter. */
 enum bc_file {
@@ -39,6 +40,7 @@ struct bc_group *bc_dir_make(struct bc_group *parent, const char *name);
 void bc_dir_remove(struct bc_group *group);
 
 /* view.c */
+struct dentry *bc_dir_find(struct bc_group *group);
 int bc_dir_may_enter(struct bc_group *group);
 int bc_dir_may_own(struct bc_group *group);
 int bc_dir_view(struct bc_group *group, struct bc_view *view);

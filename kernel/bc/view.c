@@ -34,12 +34,17 @@ static struct dentry *find_dentry(struct dentry *dir, const char *name)
 	return NULL;
 }
 
-/*
- * The directory of a group, with a reference, or NULL: it is being made, or gone. By name,
- * as of one that is being made, and may fail to be, nothing can be relied on. Where there
- * is a child, all is well with the parent.
+/**
+ * bc_dir_find - the directory of a group
+ * @group: the group
+ *
+ * By name, as of one that is being made, and may fail to be, nothing can be relied on. Where
+ * there is a child, all is well with the parent.
+ *
+ * Context: Between bc_lock() and bc_unlock(). May sleep.
+ * Return: the directory, with a reference; NULL: it is being made, or gone.
  */
-static struct dentry *find_group_dentry(struct bc_group *group)
+struct dentry *bc_dir_find(struct bc_group *group)
 {
 	struct config_item *parent = &bc_hierarchies_subsys.su_group.cg_item;
 
@@ -81,7 +86,7 @@ static int may_reach(struct dentry *dentry)
  */
 int bc_dir_may_enter(struct bc_group *group)
 {
-	struct dentry *dentry = find_group_dentry(group);
+	struct dentry *dentry = bc_dir_find(group);
 	int err;
 
 	if (!dentry)
@@ -103,7 +108,7 @@ int bc_dir_may_enter(struct bc_group *group)
  */
 int bc_dir_may_own(struct bc_group *group)
 {
-	struct dentry *dentry = find_group_dentry(group);
+	struct dentry *dentry = bc_dir_find(group);
 	int err;
 
 	if (!dentry)
@@ -144,7 +149,7 @@ static unsigned int readable_files(struct dentry *dir, const struct bc_controlle
  */
 int bc_dir_view(struct bc_group *group, struct bc_view *view)
 {
-	struct dentry *dentry = find_group_dentry(group);
+	struct dentry *dentry = bc_dir_find(group);
 	int id, err;
 
 	if (!dentry)
