@@ -368,6 +368,7 @@ static void cancel_fork(struct css_group *cg, struct task_struct *p, int i)
 
 int __bc_can_fork(struct task_struct *p)
 {
+	unsigned long controllers = READ_ONCE(fork_controllers);
 	struct css_group *cg;
 	int i, err;
 
@@ -383,7 +384,7 @@ int __bc_can_fork(struct task_struct *p)
 	if (!cg)
 		return 0;
 
-	for_each_set_bit(i, &fork_controllers, BC_NR_CONTROLLERS) {
+	for_each_set_bit(i, &controllers, BC_NR_CONTROLLERS) {
 		if (!cg->css[i])
 			continue;
 		err = bc_controllers[i]->can_fork(cg->css[i], p);
@@ -420,12 +421,13 @@ void __bc_post_fork(struct task_struct *p)
 
 void __bc_exit(struct task_struct *tsk)
 {
+	unsigned long controllers = READ_ONCE(exit_controllers);
 	struct css_group *cg = task_css_group(tsk);
 	int i;
 
 	lockdep_assert_held(bc_siglock(tsk));
 
-	for_each_set_bit(i, &exit_controllers, BC_NR_CONTROLLERS) {
+	for_each_set_bit(i, &controllers, BC_NR_CONTROLLERS) {
 		if (cg->css[i])
 			bc_controllers[i]->exit(cg->css[i], tsk);
 	}

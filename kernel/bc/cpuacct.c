@@ -137,7 +137,8 @@ static struct bc_css *cpuacct_alloc(const struct bc_controller *controller,
 		ca->parent = to_cpuacct(parent);
 	if (!atomic_read(&nr_groups))
 		WRITE_ONCE(groups_since, current_interval());
-	atomic_inc(&nr_groups);
+	/* Pairs with cpuacct_load_show(). */
+	atomic_inc_return_release(&nr_groups);
 	return &ca->css;
 }
 
@@ -407,7 +408,7 @@ static ssize_t cpuacct_load_show(struct config_item *item, char *page)
 	int cpu;
 
 	/* Without groups, nobody counts for the root. */
-	if (ca->css.root && (!atomic_read(&nr_groups) ||
+	if (ca->css.root && (!atomic_read_acquire(&nr_groups) ||
 			     interval < READ_ONCE(groups_since) + 2))
 		return -ENODATA;
 	for_each_possible_cpu(cpu)

@@ -113,7 +113,8 @@ static struct bc_css *cpuset_alloc(const struct bc_controller *controller,
 	if (!set)
 		return ERR_PTR(-ENOMEM);
 	/* The first one is made when it is known how many there can be. */
-	cpuset_type.nbits = nr_cpu_ids;
+	if (!parent)
+		cpuset_type.nbits = nr_cpu_ids;
 	err = bc_set_init(set, &cpuset_type, parent ? to_bc_set(parent) : NULL);
 	if (err) {
 		kfree(set);

@@ -111,8 +111,11 @@ void __bc_spread(struct task_struct *tsk)
 /* The nodes that a task gets memory from. */
 static void get_mems(struct task_struct *task, nodemask_t *mems)
 {
+	/* Memory that comes and goes meanwhile is told of by cgroup's cpusets. */
+	nodemask_t there = data_race(node_states[N_MEMORY]);
+
 	task_lock(task);
-	nodes_and(*mems, task->mems_allowed, node_states[N_MEMORY]);
+	nodes_and(*mems, task->mems_allowed, there);
 	task_unlock(task);
 }
 
@@ -261,15 +264,16 @@ static void finish(struct bc_set *set, const unsigned long *old, bool lifted)
 	struct nodeset *ns = container_of(set, struct nodeset, set);
 	struct task_struct *task;
 	struct bc_task_iter iter;
-	nodemask_t from = NODE_MASK_NONE;
+	nodemask_t from = NODE_MASK_NONE, there;
 
 	if (lifted)
 		count_restricting(false);
 	if (!READ_ONCE(ns->migrate))
 		return;
 
-	bitmap_and(nodes_addr(from), old, nodes_addr(node_states[N_MEMORY]),
-		   nr_node_ids);
+	/* As above. */
+	there = data_race(node_states[N_MEMORY]);
+	bitmap_and(nodes_addr(from), old, nodes_addr(there), nr_node_ids);
 	bc_task_iter_start(&iter, NULL);
 	while ((task = bc_task_iter_next(&iter))) {
 		if (bc_set_concerns(set, task))
@@ -294,7 +298,8 @@ static struct bc_css *nodeset_alloc(const struct bc_controller *controller,
 	if (!ns)
 		return ERR_PTR(-ENOMEM);
 	/* The first one is made when it is known how many there can be. */
-	nodeset_type.nbits = nr_node_ids;
+	if (!parent)
+		nodeset_type.nbits = nr_node_ids;
 	err = bc_set_init(&ns->set, &nodeset_type, parent ? to_bc_set(parent) : NULL);
 	if (err) {
 		kfree(ns);

@@ -127,7 +127,8 @@ struct bc_css *bc_css_living(struct bc_css *css)
 	while (css && READ_ONCE(css->group->dead)) {
 		struct bc_group *up = css->group->parent;
 
-		css = up ? bc_css_charged(up->css[css->id]) : NULL;
+		/* Nobody pays in a root, whose states may be about to be bound elsewhere. */
+		css = up && up->parent ? up->css[css->id] : NULL;
 	}
 	return css;
 }

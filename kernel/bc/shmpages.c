@@ -59,7 +59,8 @@ struct shmem_owner {
 /* Made for one user, who pays for it; not a file in a tmpfs. */
 static bool is_object(const struct inode *inode)
 {
-	return inode->i_sb->s_flags & SB_KERNMOUNT;
+	/* A remount changes others. */
+	return READ_ONCE(inode->i_sb->s_flags) & SB_KERNMOUNT;
 }
 
 static bool is_reserved(struct inode *inode)

@@ -47,7 +47,8 @@ TRACE_EVENT(bc_charge_fail,
 		__entry->pid = in_task() ? task_pid_nr(current) : 0;
 		memset(__entry->comm, 0, TASK_COMM_LEN);
 		if (in_task())
-			memcpy(__entry->comm, current->comm, TASK_COMM_LEN);
+			/* Its end is always 0. */
+			data_race(memcpy(__entry->comm, current->comm, TASK_COMM_LEN));
 		__assign_str(resource);
 		bc_group_path(group, __get_dynamic_array(path),
 			      __get_dynamic_array_len(path));
@@ -147,7 +148,8 @@ TRACE_EVENT(bc_oom,
 		__entry->held = held;
 		__entry->limit = limit;
 		__entry->pid = task_pid_nr(victim);
-		memcpy(__entry->comm, victim->comm, TASK_COMM_LEN);
+		/* Its end is always 0. */
+		data_race(memcpy(__entry->comm, victim->comm, TASK_COMM_LEN));
 		bc_group_path(group, __get_dynamic_array(path),
 			      __get_dynamic_array_len(path));
 		bc_group_path(refuser, __get_dynamic_array(refuser_path),
@@ -178,7 +180,8 @@ TRACE_EVENT(bc_attach,
 		__entry->hierarchy = group->hierarchy->id;
 		__entry->id = group->id;
 		__entry->pid = task_pid_nr(task);
-		memcpy(__entry->comm, task->comm, TASK_COMM_LEN);
+		/* Its end is always 0. */
+		data_race(memcpy(__entry->comm, task->comm, TASK_COMM_LEN));
 		bc_group_path(group, __get_dynamic_array(path),
 			      __get_dynamic_array_len(path));
 	),
