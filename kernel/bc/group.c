@@ -296,6 +296,35 @@ int bc_group_alloc_css(struct bc_group *group)
 	return 0;
 }
 
+/* The group goes, or does not come: tell the first @n controllers, which have let it come. */
+static void kill_css(struct bc_group *group, int n)
+{
+	lockdep_assert_held(&bc_mutex);
+
+	while (--n >= 0) {
+		if (group->css[n] && bc_controllers[n]->css_kill)
+			bc_controllers[n]->css_kill(group->css[n]);
+	}
+}
+
+static int online_css(struct bc_group *group)
+{
+	int i, err;
+
+	lockdep_assert_held(&bc_mutex);
+
+	for (i = 0; i < BC_NR_CONTROLLERS; i++) {
+		if (!group->css[i] || !bc_controllers[i]->css_online)
+			continue;
+		err = bc_controllers[i]->css_online(group->css[i]);
+		if (err) {
+			kill_css(group, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
 static void free_group(struct bc_group *group)
 {
 	free_css(group);
@@ -388,7 +417,8 @@ void bc_group_init(struct bc_group *group, struct bc_group *parent,
  * -ENOENT, the parent has been removed;
  * -ENOSPC, it would be more than BC_MAX_DEPTH levels below the root (as with pid
  * and user namespaces);
- * -ENOMEM.
+ * -ENOMEM;
+ * what a controller's css_online() says.
  */
 struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
 {
@@ -412,7 +442,7 @@ struct bc_group *bc_group_create(struct bc_group *parent, const char *name)
 
 	/* The hierarchy's controllers stay while there is a group. */
 	scoped_guard(mutex, &bc_mutex) {
-		err = parent->dead ? -ENOENT : bc_group_alloc_css(group);
+		err = parent->dead ? -ENOENT : bc_group_alloc_css(group) ?: online_css(group);
 		if (err)
 			break;
 		group->id = atomic64_inc_return(&last_id);
@@ -438,6 +468,7 @@ static void kill_group(struct bc_group *group)
 {
 	lockdep_assert_held(&bc_mutex);
 
+	kill_css(group, BC_NR_CONTROLLERS);
 	list_del(&group->sibling);
 	set_nr_groups(group->hierarchy, group->hierarchy->nr_groups - 1);
 	bc_groups_changed(group->hierarchy);

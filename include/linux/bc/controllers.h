@@ -8,6 +8,7 @@
  * has to be in the kernel.
  */
 BC_CONTROLLER(numtasks)
+BC_CONTROLLER(numgroups)
 BC_CONTROLLER(numfiles)
 
 #ifdef CONFIG_INOTIFY_USER

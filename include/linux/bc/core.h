@@ -202,6 +202,10 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  * @css_alloc: make the state for a new group. @parent is that of the group one
  *	level up, NULL for a root. Returns it or an ERR_PTR(). May sleep; bc_mutex is
  *	held.
+ * @css_online: the new group has all states, and is about to be there: may it be?
+ *	Returns 0 or an error, and then has changed nothing. May sleep; bc_mutex is held.
+ * @css_kill: the group is about to lose its place among those that are there, or has
+ *	not got one as another controller has refused. May sleep; bc_mutex is held.
  * @css_offline: directory, tasks and children are gone, for longer than an RCU
  *	grace period. If the state is still in use, take a reference with bc_css_get()
  *	and drop it when the use ends. May sleep.
@@ -238,8 +242,8 @@ struct task_struct *bc_task_iter_next(struct bc_task_iter *iter);
  *
  * The attach callbacks and @exit run under the siglock of the tasks' thread
  * group, with interrupts off; @barrier_hit and @limit_hit wherever the charge was made,
- * and may not sleep. @can_fork, @cancel_fork and @exit are not called for a root,
- * @post_attach and @fork are. All but @css_alloc and @css_free are optional.
+ * and may not sleep. @css_online, @css_kill, @can_fork, @cancel_fork and @exit are not
+ * called for a root, @post_attach and @fork are. All but @css_alloc and @css_free are optional.
  */
 struct bc_controller {
 	const char	*name;
@@ -250,6 +254,8 @@ struct bc_controller {
 	struct configfs_attribute	**root_attrs;
 	struct bc_css	*(*css_alloc)(const struct bc_controller *controller,
 				      struct bc_css *parent);
+	int		(*css_online)(struct bc_css *css);
+	void		(*css_kill)(struct bc_css *css);
 	void		(*css_offline)(struct bc_css *css);
 	void		(*css_free)(struct bc_css *css);
 	int		(*can_attach)(const struct bc_taskset *tset);

@@ -209,8 +209,8 @@ static enum bc_unit parse_unit(const char *text)
 static bool minds_barrier(const char *name)
 {
 	static const char * const limit_only[] = {
-		"numtasks", "numinotify", "numwatches", "numflock", "numpty", "numkeys",
-		"numsiginfo", "numtcpsock", "numothersock", "numiptent",
+		"numtasks", "numgroups", "numinotify", "numwatches", "numflock", "numpty",
+		"numkeys", "numsiginfo", "numtcpsock", "numothersock", "numiptent",
 	};
 	size_t i;
 

@@ -565,10 +565,10 @@ static const char *bc_tear_down(const char *dir)
 		/*
 		 * What the kernel remembers of files stays; the group above gets it. And we may
 		 * have been in the group, and have memory of it. The tests of kmemsize and
-		 * physpages look for themselves.
+		 * physpages look for themselves. Groups go below.
 		 */
 		if (!strcmp(de->d_name, "dcachesize") || !strcmp(de->d_name, "kmemsize") ||
-		    !strcmp(de->d_name, "physpages"))
+		    !strcmp(de->d_name, "physpages") || !strcmp(de->d_name, "numgroups"))
 			continue;
 		snprintf(file, sizeof(file), "%s/held", de->d_name);
 		/* A child group, or a controller that counts nothing. */
@@ -580,6 +580,8 @@ static const char *bc_tear_down(const char *dir)
 	if (d)
 		closedir(d);
 	bc_rmdir_below(dir);
+	if (bc_get(dir, "numgroups/held") > 0)
+		wrong = wrong ?: "numgroups/held";
 	if (rmdir(dir)) {
 		wrong = wrong ?: "rmdir";
 		bc_remove(dir);

@@ -15,8 +15,8 @@ static const struct bc_file_mode group_files[] = {
 
 /* Which of them there are depends on the kernel's configuration. */
 static const char * const controllers[] = {
-	"numtasks", "numfiles", "numinotify", "numwatches", "numflock", "numpty",
-	"numkeys", "numsiginfo", "numtcpsock", "numothersock", "numiptent",
+	"numtasks", "numgroups", "numfiles", "numinotify", "numwatches", "numflock",
+	"numpty", "numkeys", "numsiginfo", "numtcpsock", "numothersock", "numiptent",
 	"privvmpages", "lockedpages", "physpages", "swappages", "shmpages", "kmemsize",
 	"dcachesize", "tcpsndbuf", "tcprcvbuf", "dgramrcvbuf", "othersockbuf", "cpuacct",
 	"cpuset", "nodeset", "debug", "numtickets",

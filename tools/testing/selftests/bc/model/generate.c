@@ -236,6 +236,16 @@ static bool focus(const struct model *m, struct op *op)
 		};
 		return true;
 	}
+	/* A mkdir, likewise. */
+	if (last.kind == OP_MKDIR && !rnd(4)) {
+		int up = rnd(NR_PLACES / 2);
+
+		h = m->hierarchy_of[NUMGROUPS];
+		*op = (struct op){ .kind = OP_LIMIT,
+				   .arg = { NUMGROUPS, up, (int)rnd(3) - 1 } };
+		again = (struct op){ .kind = OP_MKDIR, .arg = { h, 2 * up + 1 + rnd(2) } };
+		return true;
+	}
 	/* Signals are what is charged both at a limit and by force. */
 	if (res == NR_RESOURCES || rnd(res == NUMSIGINFO ? 2 : 5))
 		return false;

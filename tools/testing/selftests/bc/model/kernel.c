@@ -1061,13 +1061,13 @@ bool kernel_end(bool well, double patience, char *wrong)
 	int h, place, res;
 
 	kernel_kill_all();
+	for (h = 0; h < nr_hierarchies && well; h++)
+		bc_rmdir_below(top[h]);
 	for (res = 0; res < NR_RESOURCES && well; res++)
 		well = wait_for(bound_to[res], 0, res * NR_FILES, 0, 0, patience, wrong);
 	for (h = nr_hierarchies - 1; h >= 0; h--) {
 		for (place = 0; place < NR_PLACES; place++)
 			forget(h, place);
-		if (well)
-			bc_rmdir_below(top[h]);
 		if ((!well || rmdir(top[h])) && (bc_remove(top[h]) || well)) {
 			snprintf(wrong, WRONG_SIZE, "rmdir $h%d: %s", h, strerror(errno));
 			well = false;

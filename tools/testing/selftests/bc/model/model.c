@@ -10,6 +10,7 @@
 
 const char * const resource_names[NR_RESOURCES] = {
 	[NUMTASKS] = "numtasks",
+	[NUMGROUPS] = "numgroups",
 	[NUMFILES] = "numfiles",
 	[NUMINOTIFY] = "numinotify",
 	[NUMWATCHES] = "numwatches",
@@ -192,6 +193,8 @@ static long do_mkdir(struct model *m, int h, int place)
 		return -ENOENT;
 	if (m->nr_groups == MAX_GROUPS)
 		return SKIPPED;
+	if (m->hierarchy_of[NUMGROUPS] == h && !charge(m, m->place[h][up], NUMGROUPS, 1, LIMIT))
+		return -EAGAIN;
 	m->place[h][place] = new_group(m, h, m->place[h][up]);
 	return 0;
 }
@@ -211,6 +214,8 @@ static long do_rmdir(struct model *m, int h, int place)
 	if (g->tasks)
 		return -EBUSY;
 	m->group[g->parent].children--;
+	if (m->hierarchy_of[NUMGROUPS] == h)
+		uncharge(m, g->parent, ROOT, NUMGROUPS, 1);
 	m->place[h][place] = NONE;
 	return 0;
 }

@@ -18,6 +18,7 @@
 /* In the order in which a move asks them. */
 enum resource {
 	NUMTASKS,
+	NUMGROUPS,
 	NUMFILES,
 	NUMINOTIFY,
 	NUMWATCHES,
