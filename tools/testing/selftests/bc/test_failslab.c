@@ -388,7 +388,7 @@ static int fork_each(void *arg)
 		if (bc_fail_nth(fd, n) <= 0)
 			return 2;
 		/* No atfork handlers, nothing of the C library. */
-		pid = syscall(SYS_fork);
+		pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 		if (pid == 0)
 			syscall(SYS_exit_group, 0);
 		hit = bc_fail_injected(fd);

@@ -182,7 +182,7 @@ TEST_F(shm, file)
 		ASSERT_EQ(0, bc_puppet_start(i));
 		ASSERT_EQ(0, bc_write(self->dir, i ? "b/tasks" : "a/tasks", "%d",
 				      bc_puppets[i].pid));
-		fd[i] = bc_call(i, SYS_open, (long)path, O_RDWR);
+		fd[i] = bc_call(i, SYS_openat, AT_FDCWD, (long)path, O_RDWR);
 		ASSERT_LE(0, fd[i]);
 	}
 	/* Five of ours, who pay nothing, ten of the one's, twenty of the other's. */
@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(shm, allocation_fails, 300)
 	bc_puppet_kill(0);
 	ASSERT_EQ(0, bc_puppet_start(0));
 	ASSERT_EQ(0, bc_write(self->dir, "a/tasks", "%d", bc_puppets[0].pid));
-	fd = bc_call(0, SYS_open, (long)path, O_RDWR | O_CREAT, 0600);
+	fd = bc_call(0, SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CREAT, 0600);
 	ASSERT_LE(0, fd);
 	calls[3].arg[0] = fd;
 	for (i = 0; i < (int)ARRAY_SIZE(calls); i++) {
