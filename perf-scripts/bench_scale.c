@@ -246,13 +246,7 @@ static void compare(const char *next_to, const long *few, const long *many)
  * are to have, and end when the pipe of orders is closed
  */
 
-static int ready[2], orders[2];
-
-static void pipes(void)
-{
-	if (pipe(ready) || pipe(orders))
-		die("pipe");
-}
+static int orders[2];
 
 /* The stack of a thread that does nothing. */
 static char *stacks;
@@ -313,7 +307,7 @@ static int hold_locks(int n)
 	return 0;
 }
 
-static void holder(int i, int (*hold)(int n), int n)
+static void holder(int i, int (*hold)(int n), int n, const int ready[2])
 {
 	char path[64], c = 'y';
 
@@ -334,20 +328,26 @@ static void holder(int i, int (*hold)(int n), int n)
 /* Let @n of something be held, by as many processes as that takes. How many there are. */
 static int hold(int groups, int (*fn)(int n), int n)
 {
-	int i, holders = (n + EACH - 1) / EACH;
+	int i, ready[2], holders = (n + EACH - 1) / EACH;
+	pid_t pid;
 	char c;
 
-	pipes();
+	if (pipe(orders))
+		die("pipe");
 	for (i = 0; i < holders; i++) {
-		pid_t pid = fork();
-
+		/* One each, which ends with who has its other end: it may be killed. */
+		if (pipe(ready))
+			die("pipe");
+		pid = fork();
 		if (!pid)
-			holder(i % groups, fn, n - i * EACH < EACH ? n - i * EACH : EACH);
+			holder(i % groups, fn, n - i * EACH < EACH ? n - i * EACH : EACH, ready);
 		if (pid < 0)
 			die("fork");
+		close(ready[1]);
 		/* One after the other: it is not to be a race for memory. */
 		if (read(ready[0], &c, 1) != 1 || c != 'y')
 			die("a holder");
+		close(ready[0]);
 	}
 	close(orders[0]);
 	return holders;
@@ -356,8 +356,6 @@ static int hold(int groups, int (*fn)(int n), int n)
 static void drop(int holders)
 {
 	close(orders[1]);
-	close(ready[0]);
-	close(ready[1]);
 	while (holders--)
 		wait(NULL);
 }
