@@ -326,7 +326,7 @@ static struct worker {
 static int watch_of[MAX_OPEN][NR_PATHS];
 
 /* The roots, and the first group, of each hierarchy. */
-static char root[NR_HIERARCHIES][64], top[NR_HIERARCHIES][80];
+static char root[NR_HIERARCHIES][64], top[NR_HIERARCHIES][160];
 static int nr_hierarchies;
 static int bound_to[NR_RESOURCES];
 static long groups_before;
