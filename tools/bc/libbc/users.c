@@ -212,6 +212,8 @@ int bc_users_prune(struct bc *bc, const char *root, const struct bc_users_prune 
 	for (i = 0; i < n; i++) {
 		bool own = how->own && !strcmp(names[i], how->own);
 
+		if (how->alone && !own)
+			continue;
 		lock = how->lock(names[i], own, how->arg);
 		if (lock == -EWOULDBLOCK)
 			continue;

@@ -55,6 +55,7 @@ void bc_users_unlock(int fd);
 /**
  * struct bc_users_prune - how to remove what nobody is in
  * @own: whose lock is worth waiting for, and the end of who ends there; or NULL
+ * @alone: leave all others, and their locks, alone
  * @patient: wait for @own's group also while somebody runs in there, for as long
  * @lock: as bc_users_lock()
  * @removed: is told
@@ -62,7 +63,7 @@ void bc_users_unlock(int fd);
  */
 struct bc_users_prune {
 	const char *own;
-	bool patient;
+	bool alone, patient;
 	int (*lock)(const char *name, bool wait, void *arg);
 	void (*removed)(const char *group, void *arg);
 	void *arg;

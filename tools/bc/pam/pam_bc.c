@@ -8,7 +8,9 @@
  * made anew: who made it may have died before it had limits.
  *
  * Each name has a lock of its own, and nobody waits for somebody else's: who runs su(1) can
- * stop it at any place, with a signal or by freezing a cgroup.
+ * stop it at any place, with a signal or by freezing a cgroup. So a process that is somebody's,
+ * by its real user id, takes no lock but that of the session's user, neither to come in nor to
+ * go; what others have left is removed by sessions that root's processes close (sshd, cron).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -514,9 +516,13 @@ static int close_session(struct login *l)
 	}
 	/* Only once, also if who closes goes on. */
 	pam_set_data(l->pamh, data_name, NULL, NULL);
-	/* Those of other users, too, whose last session ended when something was still running. */
+	/*
+	 * Those of other users, too, whose last session ended when something was still running,
+	 * but not if one of them can stop us: su(1) has the real user id of who has called it.
+	 */
 	bc_users_prune(l->bc, l->root, &(struct bc_users_prune){
-		.own = name_of(l), .lock = lock_for_prune, .removed = say_removed, .arg = l,
+		.own = name_of(l), .alone = getuid(), .lock = lock_for_prune,
+		.removed = say_removed, .arg = l,
 	});
 	return 0;
 }

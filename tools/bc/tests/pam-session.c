@@ -3,11 +3,12 @@
  * A program that opens a session, runs a command in it, and closes it: what sshd, login, su and
  * cron do, for the tests of pam_bc.
  *
- *   pam-session [-k] [-s] [-2] CONFDIR USER COMMAND
+ *   pam-session [-k] [-s] [-u] [-2] CONFDIR USER COMMAND
  *
  * CONFDIR has a file "bc", as in /etc/pam.d. -k: end without closing. -s: as systemd, where
- * another process closes, which has no privilege. -2: a second session in that one, closed
- * before the command. Prints what PAM returns, and the group that it is in afterwards.
+ * another process closes, which has no privilege. -u: as su, with the real user id of who has
+ * called it. -2: a second session in that one, closed before the command. Prints what PAM
+ * returns, and the group that it is in afterwards.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -78,10 +79,12 @@ int main(int argc, char **argv)
 	int c, ret;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((c = getopt(argc, argv, "ks2")) != -1) {
+	while ((c = getopt(argc, argv, "ksu2")) != -1) {
 		leave |= c == 'k';
 		elsewhere |= c == 's';
 		twice |= c == '2';
+		if (c == 'u' && setresuid(65534, -1, -1))
+			return 1;
 	}
 	if (argc - optind != 3)
 		return 2;

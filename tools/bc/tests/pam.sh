@@ -120,6 +120,19 @@ in 0:numtasks:/users/$user" eval ': >$BC_LOG; session -s $user true'
 	session bin true >"$tmp/out"
 	[ ! -e "$root/users/$user" ]
 	result $? "pam: who has one, removes it"
+	# Who has called su can stop it, with the locks that it has. access(2) is for that user.
+	chmod 711 "$tmp"
+	bcctl create -p /users/left
+	is "pam: closed by su" "open 0
+in 0:numtasks:/users/$user
+close 0
+in 0:numtasks:/" session -u $user true
+	[ ! -e "$root/users/$user" ] && [ -d "$root/users/left" ]
+	result $? "pam: su removes the group of its user, and touches no other"
+	session bin true >"$tmp/out"
+	[ ! -e "$root/users/left" ]
+	result $? "pam: who is root altogether, does"
+	chmod 700 "$tmp"
 fi
 BC_FAKE_ENDING=3 session $user true >"$tmp/out" 2>"$tmp/err"
 [ ! -e "$root/users/$user" ]
