@@ -20,6 +20,18 @@ enum {
 #define MAX_STATE (1024 * 1024)
 #define MAX_CONFIG (16 * MAX_STATE)
 
+/**
+ * struct how - what the hook's configuration says
+ * @ms: how long to wait for the last processes
+ * @places: below which org.beancounters.group may be, too
+ * @nr_places: how many
+ */
+struct how {
+	long ms;
+	const char **places;
+	size_t nr_places;
+};
+
 struct bc_options oci_options(void)
 {
 	/* For tests, and for who has them mounted elsewhere, as for bcctl. */
@@ -212,13 +224,52 @@ static void sweep_old(struct bc *bc)
 	oci_record_sweep(OLD_SECONDS, sweep, bc);
 }
 
+/* Where groups of containers are, if nobody says otherwise. */
+#define OUR_PLACE "/containers"
+
+static bool is_below(const char *path, const char *place)
+{
+	size_t len = strlen(place);
+
+	/* All is below the root, which ends with a slash. */
+	if (!place[1])
+		return true;
+	return !strncmp(path, place, len) && path[len] == '/';
+}
+
+/*
+ * Who writes annotations may be anybody who may start containers, and who calls the hook is
+ * root: so the group that they ask for is one below OUR_PLACE, where there is nobody else's,
+ * or below what the hook's arguments allow. In any hierarchy. 0 or EXIT_FAILURE.
+ */
+static int check_place(struct bc *bc, const struct oci_state *s, const struct how *how,
+		       const char *path)
+{
+	const struct bc_hierarchy *h;
+	bool found = is_below(path, OUR_PLACE);
+	char *place;
+	size_t i;
+
+	for (i = 0; i < how->nr_places && !found; i++) {
+		if (bc_parse_group(bc, how->places[i], &h, &place))
+			return fail("container %s: --below: %s", s->id, bc_error(bc));
+		found = is_below(path, place);
+		free(place);
+	}
+	if (found)
+		return 0;
+	return fail("container %s: " OCI_PREFIX "group: '%s' is not below " OUR_PLACE "%s", s->id,
+		    s->group, how->nr_places ? " or what --below allows" :
+		    ": the hook's --below allows other places");
+}
+
 /*
  * The group that a container is to be in: a path from the group of who calls, so that a
  * container in a container is in the limits of both, and one that a user starts in those of
  * the user. 0 or EXIT_FAILURE.
  */
-static int find_name(struct bc *bc, const struct oci_state *s, const struct bc_hierarchy **h,
-		     char **name)
+static int find_name(struct bc *bc, const struct oci_state *s, const struct how *how,
+		     const struct bc_hierarchy **h, char **name)
 {
 	char *id, *spec, *path, *caller;
 	int err;
@@ -226,7 +277,7 @@ static int find_name(struct bc *bc, const struct oci_state *s, const struct bc_h
 	err = bc_escape_name(bc, s->id, &id);
 	if (err)
 		return fail("container %s: %s", s->id, bc_error(bc));
-	spec = s->group ? format("%s", s->group) : format("/containers/%s", id);
+	spec = s->group ? format("%s", s->group) : format(OUR_PLACE "/%s", id);
 	free(id);
 	err = bc_parse_group(bc, spec, h, &path);
 	free(spec);
@@ -242,6 +293,10 @@ static int find_name(struct bc *bc, const struct oci_state *s, const struct bc_h
 		free(path);
 		return fail("container %s: " OCI_PREFIX "group: '%s' has a newline in it", s->id,
 			    s->group);
+	}
+	if (check_place(bc, s, how, path)) {
+		free(path);
+		return EXIT_FAILURE;
 	}
 	err = bc_task_group(bc, 0, *h, &caller);
 	if (err) {
@@ -398,7 +453,7 @@ static int make(struct bc *bc, const struct oci_state *s, const char *name)
 	return err;
 }
 
-static int enter(struct oci_state *s)
+static int enter(struct oci_state *s, const struct how *how)
 {
 	struct bc_options opt = oci_options();
 	const struct bc_hierarchy *h;
@@ -423,7 +478,7 @@ static int enter(struct oci_state *s)
 	old = clear_old(bc, s);
 	status = old < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!old)
-		status = find_name(bc, s, &h, &name);
+		status = find_name(bc, s, how, &h, &name);
 	if (name)
 		status = make(bc, s, name);
 	if (lock >= 0)
@@ -467,10 +522,12 @@ static int leave(struct oci_state *s, long ms)
 }
 
 static const char help[] =
-	"usage: bc-oci-hook [-t SEC] [createRuntime | prestart | poststop] < STATE\n"
+	"usage: bc-oci-hook [-t SEC] [-b PATH]... [createRuntime | prestart | poststop] < STATE\n"
 	"Make a group of beancounters for a container, or remove it, as a hook of an OCI\n"
 	"runtime. Without a stage, the state says which.\n"
 	"  -t, --timeout SEC   how long to wait for the last processes at poststop, 5\n"
+	"  -b, --below PATH    org.beancounters.group may be a group below this, too, not only\n"
+	"                      below /containers; '/' is everywhere\n"
 	"Under another name, as crun or bc-crun, it is put in place of that runtime.\n"
 	"bc-oci-hook(8) tells more.\n";
 
@@ -486,7 +543,7 @@ static bool is_stage(const char *name)
 		!strcmp(name, "poststop");
 }
 
-static int hook(const char *stage, long ms)
+static int hook(const char *stage, const struct how *how)
 {
 	struct oci_state s;
 	int status;
@@ -495,34 +552,35 @@ static int hook(const char *stage, long ms)
 	if (!status && !stage)
 		stage = s.status && !strcmp(s.status, "stopped") ? "poststop" : "createRuntime";
 	if (!status && !strcmp(stage, "poststop"))
-		status = leave(&s, ms);
+		status = leave(&s, how->ms);
 	else if (!status)
-		status = enter(&s);
+		status = enter(&s, how);
 	oci_state_free(&s);
 	return status;
 }
 
-int main(int argc, char **argv)
+/* The options. EXIT_SUCCESS, or how it ends; with *@done, also if that is success. */
+static int read_options(int argc, char **argv, struct how *how, bool *done)
 {
 	static const struct option longs[] = {
+		{ "below", required_argument, NULL, 'b' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ }
 	};
-	const char *name = argc ? strrchr(argv[0], '/') : NULL;
 	double seconds = 5;
 	char *end;
 	int c;
 
-	openlog("bc-oci-hook", LOG_PID, LOG_DAEMON);
-	name = name ? name + 1 : argc ? argv[0] : "";
-	/* A hook is called as its configuration has it. */
-	if (strncmp(name, "bc-oci-hook", 11) && !(argc == 2 && is_stage(argv[1])))
-		return oci_runtime(name, argc, argv);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "t:hV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:t:hV", longs, NULL)) != -1) {
 		switch (c) {
+		case 'b':
+			if (optarg[0] != '/')
+				return usage(optarg);
+			how->places[how->nr_places++] = optarg;
+			break;
 		case 't':
 			seconds = strtod(optarg, &end);
 			if (*end || !isdigit((unsigned char)optarg[0]) || seconds > 3600)
@@ -530,9 +588,11 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			fputs(help, stdout);
+			*done = true;
 			return EXIT_SUCCESS;
 		case 'V':
 			puts("bc-oci-hook " VERSION);
+			*done = true;
 			return EXIT_SUCCESS;
 		default:
 			return usage(argv[optind - 1]);
@@ -542,5 +602,28 @@ int main(int argc, char **argv)
 		return usage(argv[optind + 1]);
 	if (optind < argc && !is_stage(argv[optind]))
 		return usage(argv[optind]);
-	return hook(optind < argc ? argv[optind] : NULL, seconds * 1000);
+	how->ms = seconds * 1000;
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc ? strrchr(argv[0], '/') : NULL;
+	struct how how = { };
+	bool done = false;
+	int status;
+
+	openlog("bc-oci-hook", LOG_PID, LOG_DAEMON);
+	name = name ? name + 1 : argc ? argv[0] : "";
+	/* A hook is called as its configuration has it. */
+	if (strncmp(name, "bc-oci-hook", 11) && !(argc == 2 && is_stage(argv[1])))
+		return oci_runtime(name, argc, argv);
+	how.places = calloc(argc + 1, sizeof(*how.places));
+	if (!how.places)
+		return fail("out of memory");
+	status = read_options(argc, argv, &how, &done);
+	if (!status && !done)
+		status = hook(optind < argc ? argv[optind] : NULL, &how);
+	free(how.places);
+	return status;
 }

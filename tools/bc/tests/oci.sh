@@ -250,12 +250,47 @@ name 'ü' 'ü'
 make_up 2001
 fails 1 "container a?[31m: there is no resource 'x?y'" hook "$(state 'a\u001b[31m' 2001 'x\ny' 3)" createRuntime
 fails 1 "File name too long" hook "$(state "$(printf 'x%.0s' {1..300})" 2001 numpty 3)" createRuntime
-ok "oci: a group of another name" hook "$(state own 2001 group pods/a/b numpty 3)" createRuntime
-is "oci: its group" 2001 cat "$root/pods/a/b/tasks"
+ok "oci: a group of another name" hook "$(state own 2001 group //containers/a/b/ numpty 3)" createRuntime
+is "oci: its group" 2001 cat "$root/containers/a/b/tasks"
 rm "$BC_PROC/2001/made_up"
 hook "$(over own)" poststop
-[ ! -e "$root/pods/a/b" ] && [ -d "$root/pods/a" ]; result $? "oci: gone, but for what is above"
+[ ! -e "$root/containers/a/b" ] && [ -d "$root/containers/a" ]
+result $? "oci: gone, but for what is above"
+bcctl delete containers/a
 make_up 2001
+# Not what an annotation is to say: the group of somebody who has not logged in yet.
+for g in /users/bob users/bob /containers /containersx/a net /pods/a /; do
+	refused "container bad: org.beancounters.group: '$g' is " group $g numtasks 2
+done
+refused "'/users/bob' is not below /containers: the hook's --below allows other places" \
+	group /users/bob numtasks 2
+[ ! -e "$root/users" ] && [ ! -e "$root/pods" ]; result $? "oci: nothing is made elsewhere"
+# below PATH... GROUP
+below()
+{
+	local options=
+	while [ $# -gt 1 ]; do options="$options --below $1"; shift; done
+	make_up 2001
+	ok "oci:$options: $1" hook "$(state own 2001 group $1 numpty 3)" $options createRuntime
+	[ "$(cat "$root/$1/tasks")" = 2001 ]; result $? "oci:$options: it is there"
+	rm "$BC_PROC/2001/made_up"
+	hook "$(over own)" poststop
+	[ ! -e "$root/$1" ]; result $? "oci:$options: gone"
+}
+below /pods pods/a/b
+below /pods//x/ /srv /pods/x/y
+below /pods /srv/www /srv/www/1
+below /pods /containers/a
+below / /users/bob
+make_up 2001
+for g in /pods /podsx/a /srv/a /pods/; do
+	fails 1 "'$g' is not below /containers or what --below allows" \
+		hook "$(state bad 2001 group $g)" -b /pods --below /srv/www createRuntime
+	nothing bad "oci: nothing is left of that"
+done
+fails 1 "container bad: --below: '/a/../b' is no group" \
+	hook "$(state bad 2001 group /a/b)" --below /a/../b createRuntime
+fails 2 "'pods'" hook "$(state bad 2001 group /pods/b)" --below pods createRuntime
 ok "oci: a profile" hook "$(state prof 2001 profile small numfiles 7 numpty.limit 9)" createRuntime
 is "oci: its limits, and what goes before" "7 7 9 96" eval \
 	'echo $(bcctl get containers/prof numfiles.barrier) $(bcctl get containers/prof numfiles.limit) $(bcctl get containers/prof numpty.limit) $(bcctl get containers/prof numtasks.limit)'
@@ -265,8 +300,9 @@ printf 'hierarchy net = numkeys\n' >"$tmp/conf"
 bcctl restore "$tmp/conf" >"$tmp/out"
 make_up 2001
 echo "1:numkeys:/" >>"$BC_PROC/self/bc"
-ok "oci: another hierarchy" hook "$(state net 2001 group net:/c numkeys 3)" createRuntime
-is "oci: its limit there" 3 bcctl get net:/c numkeys.limit
+ok "oci: another hierarchy" hook "$(state net 2001 group net:/containers/c numkeys 3)" createRuntime
+is "oci: its limit there" 3 bcctl get net:/containers/c numkeys.limit
+refused "'net:/c' is not below /containers" group net:/c numkeys 3
 refused "cannot set numkeys of /containers/bad: numkeys is in hierarchy 'net'" numkeys 3
 rm "$BC_PROC/2001/made_up"
 hook "$(over net)" poststop
@@ -280,12 +316,12 @@ make_up 3002
 ok "oci: nested" hook "$(state inner 3002 numtasks 60)" createRuntime
 is "oci: it is below the outer one" 3002 cat "$root/containers/outer/containers/inner/tasks"
 make_up 3003
-ok "oci: nested, with a name from the root" hook "$(state inner2 3003 group /x numtasks 60)" createRuntime
-is "oci: it is below, too" 3003 cat "$root/containers/outer/x/tasks"
+ok "oci: nested, with a name from the root" hook "$(state inner2 3003 group /x/y numtasks 60)" -b /x createRuntime
+is "oci: it is below, too" 3003 cat "$root/containers/outer/x/y/tasks"
 echo "0:numtasks:/" >"$BC_PROC/self/bc"
 rm "$BC_PROC/3003/made_up"
 ok "oci: removed by somebody in another group" hook "$(over inner2)" poststop
-[ ! -e "$root/containers/outer/x" ]; result $? "oci: gone"
+[ ! -e "$root/containers/outer/x/y" ]; result $? "oci: gone"
 rm "$BC_PROC/3001/made_up" "$BC_PROC/3002/made_up"
 ok "oci: the outer one goes with what is left in it" hook "$(over outer)" poststop
 nothing outer "oci: gone"
