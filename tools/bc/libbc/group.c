@@ -544,11 +544,18 @@ int bc_create(struct bc *bc, const char *spec, bool parents, struct bc_group **g
 		name[len] = '\0';
 		err = last ? -ENOENT : open_child(g, name, &child);
 		if (err == -ENOENT && (last || parents)) {
+			bool ours;
+
 			err = make_child(g, name);
-			if (!err)
-				made++;
+			ours = !err;
+			made += ours;
 			if (!err || (err == -EEXIST && !last))
 				err = bc_group_child(g, name, &child);
+			/* The undoing below begins with g, which is above it. */
+			if (err && ours) {
+				unlinkat(g->fd, name, AT_REMOVEDIR);
+				made--;
+			}
 		} else if (err) {
 			/* Again, for the line. */
 			err = bc_group_child(g, name, &child);

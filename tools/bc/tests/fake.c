@@ -2,7 +2,8 @@
 /*
  * A directory tree that behaves like beancounters in configfs, for the tests: what bcctl
  * and libbc call to change it comes here first (ld's --wrap). BC_CONFIGFS and BC_PROC are
- * where the tree is. BC_FAKE_FAIL=SUFFIX=ERRNO lets writes to files that end so fail.
+ * where the tree is. BC_FAKE_FAIL=SUFFIX=ERRNO lets writes to files that end so fail, and
+ * BC_FAKE_SHUT that a group is opened; with ENOENT, it is gone by then.
  *
  * With BC_FAKE_EVENTS=FIFO, a line "exec PID", "uid PID", "gid PID", "fork PID" or "lost" there
  * comes as a process event, "spoof PID" as an "exec PID" that is not the kernel's; with a number
@@ -417,13 +418,24 @@ static bool ends_with(const char *s, const char *end)
 	return strlen(s) >= strlen(end) && !strcmp(s + strlen(s) - strlen(end), end);
 }
 
+static int wanted_failure(const char *name, const char *path)
+{
+	const char *fails = getenv(name), *sign = fails ? strrchr(fails, '=') : NULL;
+	char suffix[256];
+
+	if (!sign)
+		return 0;
+	snprintf(suffix, sizeof(suffix), "%.*s", (int)(sign - fails), fails);
+	return ends_with(path, suffix) ? atoi(sign + 1) : 0;
+}
+
 /* configfs does not empty a file before it is written. */
 int __wrap_openat(int dirfd, const char *name, int flags, ...)
 {
 	char path[PATH_MAX], alive[4096];
 	mode_t mode = 0;
 	va_list ap;
-	int fd;
+	int fd, err;
 
 	va_start(ap, flags);
 	if (flags & O_CREAT)
@@ -442,6 +454,14 @@ int __wrap_openat(int dirfd, const char *name, int flags, ...)
 		close(fd);
 		return __real_openat(dirfd, name, flags, mode);
 	}
+	err = flags & O_PATH ? wanted_failure("BC_FAKE_SHUT", path) : 0;
+	if (err) {
+		if (err == ENOENT)
+			remove_all(path);
+		close(fd);
+		errno = err;
+		return -1;
+	}
 	/* What the kernel does not count. */
 	if ((flags & (O_ACCMODE | O_PATH)) == O_RDONLY && pread(fd, alive, 7, 0) == 7 &&
 	    !memcmp(alive, "ENODATA", 7)) {
@@ -456,17 +476,6 @@ int __wrap_openat(int dirfd, const char *name, int flags, ...)
 		put(path, "tasks", alive);
 	}
 	return fd;
-}
-
-static int wanted_failure(const char *path)
-{
-	const char *fails = getenv("BC_FAKE_FAIL"), *sign = fails ? strrchr(fails, '=') : NULL;
-	char suffix[256];
-
-	if (!sign)
-		return 0;
-	snprintf(suffix, sizeof(suffix), "%.*s", (int)(sign - fails), fails);
-	return ends_with(path, suffix) ? atoi(sign + 1) : 0;
 }
 
 static long long value(const char *text)
@@ -501,7 +510,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
 	text[n] = '\0';
 	if (!n || text[n - 1] != '\n')
 		memcpy(text + n, "\n", 2);
-	err = wanted_failure(path);
+	err = wanted_failure("BC_FAKE_FAIL", path);
 	if (err) {
 		errno = err;
 		return -1;
