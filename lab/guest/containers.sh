@@ -176,10 +176,10 @@ bundles()
 	refuses $r $id . && ! grep -q started $work/out
 	result $? "$r: no container for a limit below what is used"
 	bundle $id 'echo started' '"org.beancounters.numtasks": "50"'
-	bcctl create -p containers/$id
-	! run $r $id && [ -d $bc/containers/$id ] && ! grep -q started $work/out
+	bcctl create -p containers/$id/below
+	! run $r $id && [ -d $bc/containers/$id/below ] && ! grep -q started $work/out
 	result $? "$r: no container where somebody else's group is, which stays"
-	bcctl delete containers/$id
+	bcctl delete -r containers/$id
 	umount /sys/kernel/config && refuses $r $id .
 	status=$?
 	mount -t configfs none /sys/kernel/config

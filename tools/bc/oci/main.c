@@ -266,10 +266,10 @@ static int check_place(struct bc *bc, const struct oci_state *s, const struct ho
 /*
  * The group that a container is to be in: a path from the group of who calls, so that a
  * container in a container is in the limits of both, and one that a user starts in those of
- * the user. 0 or EXIT_FAILURE.
+ * the user. *@in_ours: it is below OUR_PLACE. 0 or EXIT_FAILURE.
  */
 static int find_name(struct bc *bc, const struct oci_state *s, const struct how *how,
-		     const struct bc_hierarchy **h, char **name)
+		     const struct bc_hierarchy **h, char **name, bool *in_ours)
 {
 	char *id, *spec, *path, *caller;
 	int err;
@@ -298,6 +298,7 @@ static int find_name(struct bc *bc, const struct oci_state *s, const struct how 
 		free(path);
 		return EXIT_FAILURE;
 	}
+	*in_ours = is_below(path, OUR_PLACE);
 	err = bc_task_group(bc, 0, *h, &caller);
 	if (err) {
 		free(path);
@@ -409,7 +410,35 @@ static int save(const struct oci_state *s, struct oci_record *rec, struct bc_gro
 	return err ? EXIT_FAILURE : 0;
 }
 
-static int make(struct bc *bc, const struct oci_state *s, const char *name)
+/*
+ * A group of that name without a record is not ours. But below OUR_PLACE, one that nobody uses
+ * is removed: "bcctl restore" has made it from what was noted while a container ran, and its
+ * limits are not to be this one's. 0 if there is none any more, or EXIT_FAILURE.
+ */
+static int clear_name(struct bc *bc, const struct oci_state *s, const char *name, bool in_ours)
+{
+	struct bc_group *group;
+	int err;
+
+	err = bc_group_open(bc, name, &group);
+	if (!err && !in_ours) {
+		bc_group_close(group);
+		return fail("container %s: there is a group %s already, made by somebody else",
+			    s->id, name);
+	}
+	if (!err) {
+		err = bc_remove(group);
+		bc_group_close(group);
+	}
+	if (!err || err == -ENOENT)
+		return 0;
+	if (err == -EBUSY || err == -ENOTEMPTY)
+		return fail("container %s: there is a group %s already, made by somebody else: %s",
+			    s->id, name, bc_error(bc));
+	return fail("container %s: %s", s->id, bc_error(bc));
+}
+
+static int make(struct bc *bc, const struct oci_state *s, const char *name, bool in_ours)
 {
 	struct oci_record rec = {
 		.group = (char *)name, .bundle = s->bundle ?: "?",
@@ -418,15 +447,8 @@ static int make(struct bc *bc, const struct oci_state *s, const char *name)
 	const char *wrong;
 	int made, err;
 
-	/* Not ours, or there would have been a record. */
-	err = bc_group_open(bc, name, &group);
-	if (!err) {
-		bc_group_close(group);
-		return fail("container %s: there is a group %s already, made by somebody else",
-			    s->id, name);
-	}
-	if (err != -ENOENT)
-		return fail("container %s: %s", s->id, bc_error(bc));
+	if (clear_name(bc, s, name, in_ours))
+		return EXIT_FAILURE;
 	/* Before there is one, so that it is found if we are killed. */
 	if (save(s, &rec, NULL))
 		return EXIT_FAILURE;
@@ -460,6 +482,7 @@ static int enter(struct oci_state *s, const struct how *how)
 	char *name = NULL;
 	struct bc *bc;
 	int status, old, lock;
+	bool in_ours = false;
 
 	if (read_config(s))
 		return EXIT_FAILURE;
@@ -478,9 +501,9 @@ static int enter(struct oci_state *s, const struct how *how)
 	old = clear_old(bc, s);
 	status = old < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!old)
-		status = find_name(bc, s, how, &h, &name);
+		status = find_name(bc, s, how, &h, &name, &in_ours);
 	if (name)
-		status = make(bc, s, name);
+		status = make(bc, s, name, in_ours);
 	if (lock >= 0)
 		close(lock);
 	free(name);

@@ -187,12 +187,39 @@ make_up 2001
 fails 1 "its state has no 'pid'" hook '{"id":"bad","annotations":{"org.beancounters.numtasks":"4"}}' createRuntime
 fails 1 "'org.beancounters.numtasks' is no text" \
 	hook '{"id":"bad","pid":2001,"annotations":{"org.beancounters.numtasks":4}}' createRuntime
-bcctl create -p containers/bad
-fails 1 "there is a group /containers/bad already, made by somebody else" \
+bcctl create -p containers/bad/below
+fails 1 "there is a group /containers/bad already, made by somebody else: cannot delete /containers/bad: it has child groups" \
 	hook "$(state bad 2001 numtasks 4)" createRuntime
 ok "oci: poststop after that" hook "$(over bad)" poststop
-[ -d "$root/containers/bad" ]; result $? "oci: somebody else's group is left alone"
+[ -d "$root/containers/bad/below" ]; result $? "oci: somebody else's group is left alone"
+bcctl delete containers/bad/below
+make_up 2002
+bcctl move containers/bad 2002
+fails 1 "made by somebody else: cannot delete /containers/bad: it has tasks" \
+	hook "$(state bad 2001 numtasks 4)" createRuntime
+is "oci: also if there is a process in it" 2002 cat "$root/containers/bad/tasks"
+rm "$BC_PROC/2002/made_up"
 bcctl delete containers/bad
+bcctl create -p pods/bad
+fails 1 "there is a group /pods/bad already, made by somebody else" \
+	hook "$(state bad 2001 group /pods/bad numtasks 4)" -b /pods createRuntime
+[ -d "$root/pods/bad" ]; result $? "oci: also an empty one, where others have groups"
+bcctl delete -r pods
+# A snapshot of when the container ran, and a boot.
+hook "$(state boot 2001 numtasks 4)" createRuntime
+bcctl snapshot >"$tmp/conf"
+rm "$BC_PROC/2001/made_up"
+hook "$(over boot)" poststop
+bcctl restore "$tmp/conf" >"$tmp/out" 2>"$tmp/err"
+put containers/boot/numfiles/limit 9
+make_up 2001
+ok "oci: a group that bcctl restore has made" hook "$(state boot 2001 numtasks 5)" createRuntime
+is "oci: has the limits of the container, and no others" "5 max" eval \
+	'echo $(bcctl get containers/boot numtasks.limit) $(bcctl get containers/boot numfiles.limit)'
+rm "$BC_PROC/2001/made_up"
+ok "oci: goes with it" hook "$(over boot)" poststop
+nothing boot "oci: gone"
+make_up 2001
 chmod 500 "$BC_STATE/bc-oci"
 if [ "$(id -u)" != 0 ]; then
 	refused "cannot note its group in $BC_STATE/bc-oci: Permission denied" numtasks 4
