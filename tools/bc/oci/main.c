@@ -149,14 +149,6 @@ static int read_config(struct oci_state *s)
 	return status;
 }
 
-/**
- * struct patience - how long to wait for processes to go
- * @end: when it is over, in ms
- */
-struct patience {
-	long end;
-};
-
 static long now_ms(void)
 {
 	struct timespec ts;
@@ -167,20 +159,15 @@ static long now_ms(void)
 
 static int still_busy(struct bc_group *group, void *arg)
 {
-	const struct patience *p = arg;
-
 	(void)group;
-	if (now_ms() >= p->end)
-		return -EBUSY;
-	usleep(10000);
-	return 0;
+	(void)arg;
+	return -EBUSY;
 }
 
 /* Remove the group of a container that has ended. -errno with a line for bc_error(). */
-static int remove_group(struct bc_group *group, long ms)
+static int remove_group(struct bc_group *group)
 {
-	struct patience p = { .end = now_ms() + ms };
-	int err = bc_remove_tree(group, still_busy, &p);
+	int err = bc_remove_tree(group, still_busy, NULL);
 
 	return err == -ENOENT ? 0 : err;
 }
@@ -206,7 +193,7 @@ static bool sweep(const struct oci_record *rec, void *arg)
 	err = oci_record_open(bc, rec, &group);
 	if (!err) {
 		/* Groups that a container has made are to stay as long as it is there. */
-		err = bc_group_walk(group, has_tasks, NULL) ?: remove_group(group, 0);
+		err = bc_group_walk(group, has_tasks, NULL) ?: remove_group(group);
 		bc_group_close(group);
 	}
 	return !err || err == -ENOENT;
@@ -346,7 +333,7 @@ static int clear_old(struct bc *bc, const struct oci_state *s)
 	if (!err && is_in(bc, s->pid, group)) {
 		ret = 1;
 	} else {
-		ret = err ?: remove_group(group, 0);
+		ret = err ?: remove_group(group);
 		if (ret == -EBUSY)
 			fail("container %s: there is one of this name already, of %s: %s", s->id,
 			     rec.bundle, bc_error(bc));
@@ -511,13 +498,43 @@ static int enter(struct oci_state *s, const struct how *how)
 	return status;
 }
 
+/*
+ * With the records' lock held: remove the group, and then the record, if they still are those of
+ * @first. The runtime calls poststop when the name is free again, so the next container may have
+ * it by now. Groups are removed by name, but without the lock no hook makes one. -errno with a
+ * line for bc_error().
+ */
+static int try_leave(struct bc *bc, const char *container, const struct oci_record *first)
+{
+	struct bc_group *group;
+	struct oci_record rec;
+	int err;
+
+	if (oci_record_read(container, &rec) <= 0)
+		return 0;
+	err = 0;
+	if (rec.id == first->id && !strcmp(rec.group, first->group)) {
+		err = oci_record_open(bc, &rec, &group);
+		if (!err) {
+			err = remove_group(group);
+			bc_group_close(group);
+		} else if (err == -ENOENT) {
+			err = 0;
+		}
+		if (!err)
+			oci_record_drop(container);
+	}
+	oci_record_free(&rec);
+	return err;
+}
+
 static int leave(struct oci_state *s, long ms)
 {
 	struct bc_options opt = oci_options();
-	struct bc_group *group;
+	long end = now_ms() + ms;
 	struct oci_record rec;
 	struct bc *bc;
-	int err, status = EXIT_SUCCESS;
+	int err, lock, status = EXIT_SUCCESS;
 
 	err = oci_record_read(s->id, &rec);
 	/* It has no group of ours, or that is gone already. */
@@ -525,20 +542,23 @@ static int leave(struct oci_state *s, long ms)
 		return EXIT_SUCCESS;
 	if (err < 0)
 		return fail("container %s: cannot tell its group: %s", s->id, strerror(-err));
-	err = bc_open(&bc, &opt) ?: oci_record_open(bc, &rec, &group);
-	if (!err) {
-		err = remove_group(group, ms);
-		if (err == -EBUSY)
-			status = fail("container %s: %s after %g s; 'bcctl delete -r -k' ends them",
-				      s->id, bc_error(bc), ms / 1000.0);
-		else if (err)
-			status = fail("container %s: %s", s->id, bc_error(bc));
-		bc_group_close(group);
-	} else if (err != -ENOENT) {
-		status = fail("container %s: %s", s->id, bc_error(bc));
+	err = bc_open(&bc, &opt);
+	while (!err) {
+		lock = oci_record_lock();
+		err = try_leave(bc, s->id, &rec);
+		if (lock >= 0)
+			close(lock);
+		/* Nobody is to wait for the last process but us. */
+		if (err != -EBUSY || now_ms() >= end)
+			break;
+		usleep(10000);
+		err = 0;
 	}
-	if (!status)
-		oci_record_drop(s->id);
+	if (err == -EBUSY)
+		status = fail("container %s: %s after %g s; 'bcctl delete -r -k' ends them", s->id,
+			      bc_error(bc), ms / 1000.0);
+	else if (err)
+		status = fail("container %s: %s", s->id, bc_error(bc));
 	oci_record_free(&rec);
 	bc_close(bc);
 	return status;

@@ -70,8 +70,8 @@ struct oci_record {
 };
 
 /*
- * Wait until nobody else makes groups for containers, with records that are to stay as they
- * are meanwhile. A descriptor, to be closed at the end, or -errno.
+ * Wait until nobody else makes or removes groups of containers, with records that are to stay
+ * as they are meanwhile. A descriptor, to be closed at the end, or -errno.
  */
 int oci_record_lock(void);
 /* 1, 0 if there is none, or -errno. */

@@ -145,6 +145,60 @@ wait $! && [ -d "$root/containers/queue" ]; result $? "oci: makes its own then"
 rm "$BC_PROC/2001/made_up"
 hook "$(over queue)" poststop
 
+make_up 2001
+make_up 2002
+hook "$(state slow 2001 numpty 3)" createRuntime
+$WRAP "$oci" -t 60 poststop <<<"$(over slow)" >"$tmp/out.slow" 2>&1 &
+ok "oci: who waits for a container to end keeps nobody waiting" \
+	hook "$(state quick 2002 numpty 3)" createRuntime
+kill -0 $! 2>/dev/null; result $? "oci: and does so still"
+rm "$BC_PROC/2001/made_up" "$BC_PROC/2002/made_up"
+wait $! && [ ! -s "$tmp/out.slow" ]; result $? "oci: until it has ended"
+hook "$(over quick)" poststop
+
+# The next one of that name has begun, with a group and a record, when poststop has opened
+# what a FIFO stands for: the record, or, on the way to remove the group, the list of tasks.
+next_one()
+{
+	bcctl create containers/twice
+	printf '%s\n/containers/twice\n/next' "$(cat "$root/containers/twice/id")" >"$tmp/next"
+	mv "$tmp/next" "$BC_STATE/bc-oci/twice"
+}
+# next_stays NAME PID: after that poststop
+next_stays()
+{
+	wait $2 && [ ! -s "$tmp/out.twice" ] || { cp "$tmp/out.twice" "$tmp/out"; false; }
+	result $? "oci: the next container: $1"
+	[ -d "$root/containers/twice" ] && grep -q /next "$BC_STATE/bc-oci/twice"
+	result $? "oci: the next container: $1: its group and its record stay"
+	bcctl delete containers/twice 2>/dev/null
+	rm -f "$BC_STATE/bc-oci/twice"
+}
+make_up 2001
+hook "$(state twice 2001 numpty 3)" createRuntime
+mv "$BC_STATE/bc-oci/twice" "$tmp/record"
+mkfifo "$BC_STATE/bc-oci/twice"
+$WRAP "$oci" -t 5 poststop <<<"$(over twice)" >"$tmp/out.twice" 2>&1 &
+exec 9>"$BC_STATE/bc-oci/twice"
+rm "$BC_PROC/2001/made_up"
+bcctl delete containers/twice
+next_one
+cat "$tmp/record" >&9
+exec 9>&-
+next_stays "the record was read" $!
+make_up 2001
+hook "$(state twice 2001 numpty 3)" createRuntime
+rm "$root/containers/twice/tasks"
+mkfifo "$root/containers/twice/tasks"
+$WRAP "$oci" -t 5 poststop <<<"$(over twice)" >"$tmp/out.twice" 2>&1 &
+exec 9>"$root/containers/twice/tasks"
+mv "$root/containers/twice" "$tmp/twice"
+next_one
+echo 2001 >&9
+exec 9>&-
+next_stays "the group was not empty" $!
+rm "$BC_PROC/2001/made_up"
+
 # --- errors: no container, and nothing is left --------------------------------
 # refused TEXT ANNOTATION VALUE...
 refused()
