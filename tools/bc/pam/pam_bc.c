@@ -5,7 +5,8 @@
  * All that makes, fills and removes a group is done with its lock held, as logins come in
  * parallel: nobody is in a group before its limits are there, and none is removed between
  * being made and being filled. A group without tasks is never used again, but removed and
- * made anew: who made it may have died before it had limits.
+ * made anew: who made it may have died before it had limits. If groups below are in the way,
+ * of somebody who knew nothing of limits, it is used, and its limits are set again.
  *
  * Each name has a lock of its own, and nobody waits for somebody else's: who runs su(1) can
  * stop it at any place, with a signal or by freezing a cgroup. So a process that is somebody's,
@@ -310,8 +311,58 @@ static void left_out(const char *name, const char *why, void *arg)
 	say(arg, LOG_DEBUG, "left out %s: %s", name, why);
 }
 
-/* What can be set, is; -errno of what cannot. */
-static int set_limits(struct login *l, const struct bc_user *user, struct bc_group *group)
+/* The value of RESOURCE.FILE in a list, or, without a file, of RESOURCE; NULL. */
+static const char *value_of(const struct bc_settings *s, const char *resource, const char *file)
+{
+	size_t len = strlen(resource), i;
+
+	for (i = 0; i < s->n; i++) {
+		const char *name = s->list[i].name;
+
+		if (!strncmp(name, resource, len) && !strcmp(name + len, file))
+			return s->list[i].value;
+	}
+	return NULL;
+}
+
+/* What a new group would have for this counter, if the list does not say all of it. */
+static int add_default(struct bc_settings *s, const char *resource)
+{
+	const char *limit = value_of(s, resource, ".limit");
+	bool barrier = value_of(s, resource, ".barrier");
+	char *name;
+	int err;
+
+	if (value_of(s, resource, "") || (limit && barrier))
+		return 0;
+	if (!limit && !barrier)
+		return bc_settings_add(s, resource, "max");
+	/* There, a limit takes the barrier along. */
+	if (asprintf(&name, "%s.%s", resource, limit ? "barrier" : "limit") < 0)
+		return -ENOMEM;
+	err = bc_settings_add(s, name, limit ?: "max");
+	free(name);
+	return err;
+}
+
+/* So that nothing is left of what the group had before. */
+static int add_defaults(struct login *l, struct bc_settings *s)
+{
+	const struct bc_controller *c;
+	size_t n, i;
+	int err = 0;
+
+	c = bc_controllers(l->bc, &n);
+	for (i = 0; i < n && !err; i++) {
+		if (c[i].counter && c[i].hierarchy == l->h)
+			err = add_default(s, c[i].name);
+	}
+	return err ? no_memory(l) : 0;
+}
+
+/* What can be set, is; -errno of what cannot. @used: the group is not a new one. */
+static int set_limits(struct login *l, const struct bc_user *user, struct bc_group *group,
+		      bool used)
 {
 	struct bc_settings s;
 	int err, ret;
@@ -321,6 +372,8 @@ static int set_limits(struct login *l, const struct bc_user *user, struct bc_gro
 				left_out, l);
 	if (ret)
 		say(l, LOG_ERR, "%s:%u: %s", l->conf, user->line, bc_error(l->bc));
+	if (used)
+		ret = add_defaults(l, &s) ?: ret;
 	if (s.n && !bc_set(group, s.list, s.n)) {
 		bc_settings_free(&s);
 		return ret;
@@ -336,6 +389,48 @@ static int set_limits(struct login *l, const struct bc_user *user, struct bc_gro
 	return ret;
 }
 
+/*
+ * A group that others keep from being removed: one was made below it, by bc-restore, or by
+ * a container that root has started in the session. Who is in there has its limits already.
+ */
+static int use_again(struct login *l, const struct bc_user *user, struct bc_group *group)
+{
+	pid_t *ids;
+	int n, err;
+
+	n = bc_tasks(group, false, &ids);
+	if (n < 0)
+		return say_bc(l, n);
+	free(ids);
+	if (n)
+		return 0;
+	err = set_limits(l, user, group, true);
+	if (err && l->required && l->uid)
+		return err;
+	say(l, LOG_DEBUG, "set the limits of %s again, as %s:%u says", l->spec, l->conf,
+	    user->line);
+	return 0;
+}
+
+/* 0: there is none any more; 1: it is to be used as it is; or -errno. */
+static int remove_old(struct login *l, const struct bc_user *user, struct bc_group *group)
+{
+	int err = bc_remove(group);
+
+	switch (err) {
+	case 0:
+	case -ENOENT:
+		return 0;
+	case -EBUSY:
+		/* Somebody is in there, see above. */
+		return 1;
+	case -ENOTEMPTY:
+		return use_again(l, user, group) ?: 1;
+	default:
+		return say_bc(l, err);
+	}
+}
+
 /* With the lock held: the user's group. Returns whether it was made, or -errno. */
 static int get_group(struct login *l, const struct bc_user *user, struct bc_group **group)
 {
@@ -343,17 +438,20 @@ static int get_group(struct login *l, const struct bc_user *user, struct bc_grou
 
 	err = bc_group_open(l->bc, l->spec, group);
 	if (!err) {
-		/* Unless somebody is in there, see above. */
-		if (bc_remove(*group))
+		err = remove_old(l, user, *group);
+		if (err == 1)
 			return 0;
 		bc_group_close(*group);
+		*group = NULL;
+		if (err)
+			return err;
 	} else if (err != -ENOENT) {
 		return say_bc(l, err);
 	}
 	err = bc_create(l->bc, l->spec, true, group);
 	if (err < 0)
 		return say_bc(l, err);
-	err = set_limits(l, user, *group);
+	err = set_limits(l, user, *group, false);
 	if (err && l->required && l->uid) {
 		bc_remove(*group);
 		bc_group_close(*group);

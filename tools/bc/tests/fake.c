@@ -2,8 +2,8 @@
 /*
  * A directory tree that behaves like beancounters in configfs, for the tests: what bcctl
  * and libbc call to change it comes here first (ld's --wrap). BC_CONFIGFS and BC_PROC are
- * where the tree is. BC_FAKE_FAIL=SUFFIX=ERRNO lets writes to files that end so fail, and
- * BC_FAKE_SHUT that a group is opened; with ENOENT, it is gone by then.
+ * where the tree is. BC_FAKE_FAIL=SUFFIX=ERRNO lets writes to files that end so fail,
+ * and removing such a group; BC_FAKE_SHUT opening one; with ENOENT, it is gone by then.
  *
  * With BC_FAKE_EVENTS=FIFO, a line "exec PID", "uid PID", "gid PID", "fork PID" or "lost" there
  * comes as a process event, "spoof PID" as an "exec PID" that is not the kernel's; with a number
@@ -377,6 +377,22 @@ static bool is_ending(void)
 	return left && left--;
 }
 
+static bool ends_with(const char *s, const char *end)
+{
+	return strlen(s) >= strlen(end) && !strcmp(s + strlen(s) - strlen(end), end);
+}
+
+static int wanted_failure(const char *name, const char *path)
+{
+	const char *fails = getenv(name), *sign = fails ? strrchr(fails, '=') : NULL;
+	char suffix[256];
+
+	if (!sign)
+		return 0;
+	snprintf(suffix, sizeof(suffix), "%.*s", (int)(sign - fails), fails);
+	return ends_with(path, suffix) ? atoi(sign + 1) : 0;
+}
+
 int __wrap_unlinkat(int dirfd, const char *name, int flags)
 {
 	char path[PATH_MAX], alive[4096];
@@ -400,6 +416,7 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags)
 	if (d)
 		closedir(d);
 	prune(path, alive, sizeof(alive));
+	err = wanted_failure("BC_FAKE_FAIL", path) ?: err;
 	if (!err && (alive[0] || is_ending()))
 		err = EBUSY;
 	/* As chown and chmod would have it; the test may be root. */
@@ -411,22 +428,6 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags)
 	}
 	remove_all(path);
 	return 0;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	return strlen(s) >= strlen(end) && !strcmp(s + strlen(s) - strlen(end), end);
-}
-
-static int wanted_failure(const char *name, const char *path)
-{
-	const char *fails = getenv(name), *sign = fails ? strrchr(fails, '=') : NULL;
-	char suffix[256];
-
-	if (!sign)
-		return 0;
-	snprintf(suffix, sizeof(suffix), "%.*s", (int)(sign - fails), fails);
-	return ends_with(path, suffix) ? atoi(sign + 1) : 0;
 }
 
 /* configfs does not empty a file before it is written. */

@@ -158,6 +158,46 @@ fails 1 "there is no user 'nosuch'" bcctl users --prune /users nosuch
 session -k $user true >"$tmp/out" 2>"$tmp/err"
 BC_RUN=/nosuch/run fails 1 "cannot remove groups in /users" bcctl users --prune /users
 
+# --- a group with groups in it, which cannot be made anew ----------------------
+pam_args
+echo "$user numtasks=12 numfiles=5:7 numpty.limit=6 numkeys.barrier=4" >"$BC_USERS"
+bcctl create -p users/$user/builds
+is "pam: made as a parent, it has limits" "open 0
+in 0:numtasks:/users/$user
+12
+5
+close 0
+in 0:numtasks:/" session $user "$limits"
+[ -d "$root/users/$user/builds" ]
+result $? "pam: what is below stays, and so does the group"
+logged "pam: says that it has set limits" "set the limits of /users/$user again, as $BC_USERS:1 says"
+bcctl set users/$user numtasks=33 numfiles=1:2 numflock=9 numpty=1:2 numkeys=1:2
+make_up 700
+bcctl move users/$user/builds 700
+is "pam: its limits are those of the file, and no others" "12 5:7 max:max 6:6 4:max" eval \
+	'echo $(session $user "cd $root/users/$user; cat numtasks/limit
+		for r in numfiles numflock numpty numkeys; do
+			echo \$(cat \$r/barrier):\$(cat \$r/limit)
+		done" | grep -v "[a-z] \|[a-z]:/")'
+bcctl move users/$user 700
+bcctl set users/$user numtasks=33
+has "pam: somebody is in there: it keeps its limits" "
+33
+" session $user "$limits"
+rm "$BC_PROC/700/made_up"
+echo "$user numtasks=12 numfoos=5" >"$BC_USERS"
+pam_args required
+is "pam: required: not with half the limits, again" "open 14" session $user true
+[ -d "$root/users/$user/builds" ]
+result $? "pam: required: what is below stays"
+pam_args required
+echo "$user numtasks=12" >"$BC_USERS"
+export BC_FAKE_FAIL=/users/$user=5
+is "pam: it cannot be removed for another reason" "open 14" session $user true
+logged "pam: it cannot be removed for another reason" "cannot delete /users/$user: Input/output"
+unset BC_FAKE_FAIL
+bcctl delete -r users/$user
+
 # --- 20 at once ---------------------------------------------------------------
 pam_args
 rm -f "$tmp"/in-* "$tmp"/go-*
