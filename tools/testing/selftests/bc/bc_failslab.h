@@ -44,14 +44,15 @@ static inline bool bc_fail_injected(int fd)
 #define BC_FAIL_MAX 3000
 
 /*
- * From the 80th allocation on, only every so manieth fails: for what takes too long. With
- * BC_FAIL_ALL in the environment, each one does.
+ * From the 80th allocation on, or another one, only every so manieth fails: for what takes
+ * too long. With BC_FAIL_ALL in the environment, each one does.
  */
 static int bc_fail_gap = 1;
+static int bc_fail_dense = 80;
 
 static inline int bc_fail_next(int n)
 {
-	return n + (n < 80 || getenv("BC_FAIL_ALL") ? 1 : bc_fail_gap);
+	return n + (n < bc_fail_dense || getenv("BC_FAIL_ALL") ? 1 : bc_fail_gap);
 }
 
 /*

@@ -1363,7 +1363,7 @@ static int make_each(void *arg)
 	fd = open("/proc/self/fail-nth", O_RDWR);
 	if (fd < 0)
 		return 1;
-	for (n = 1; n < 1000; n++) {
+	for (n = 1; n < 1000; n = bc_fail_next(n)) {
 		if (bc_fail_nth(fd, n) <= 0)
 			return 2;
 		if (call->fn(call->arg))
@@ -1381,6 +1381,8 @@ TEST_F_TIMEOUT(kmem, failslab, 300)
 
 	if (!bc_fail_set_up())
 		SKIP(return, "no fault injection in this kernel");
+	bc_fail_dense = 10;
+	bc_fail_gap = 4;
 	fail_dir = self->dir;
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		const struct call *call = &calls[i];
