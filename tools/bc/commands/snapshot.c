@@ -97,17 +97,24 @@ static void put_kept(struct bc_group *group, struct bc_group *parent)
 	}
 }
 
-static char *owner_name(const struct stat *st)
+/* In numbers, which are known at boot as well. The names, which may not be, are for people. */
+static void put_ids(const char *what, const struct stat *st)
 {
 	struct passwd *pw = getpwuid(st->st_uid);
 	struct group *gr = getgrgid(st->st_gid);
 	char *user = pw ? format("%s", pw->pw_name) : format("%u", st->st_uid);
 	char *group = gr ? format("%s", gr->gr_name) : format("%u", st->st_gid);
-	char *both = format("%s:%s", user, group);
 
+	printf("\t%s = %u:%u", what, st->st_uid, st->st_gid);
+	if (pw || gr) {
+		fputs("  # ", stdout);
+		put_name(stdout, user, false);
+		putchar(':');
+		put_name(stdout, group, false);
+	}
+	putchar('\n');
 	free(user);
 	free(group);
-	return both;
 }
 
 /*
@@ -117,21 +124,14 @@ static char *owner_name(const struct stat *st)
 static void put_owner(struct bc_group *group)
 {
 	struct stat st, file;
-	char *owner;
 
 	if (fstat(bc_group_fd(group), &st) ||
 	    fstatat(bc_group_fd(group), "notify_on_release", &file, 0))
 		return;
-	if (file.st_uid || file.st_gid) {
-		owner = owner_name(&file);
-		put_setting("maker", owner);
-	} else if (st.st_uid || st.st_gid) {
-		owner = owner_name(&st);
-		put_setting("owner", owner);
-	} else {
-		return;
-	}
-	free(owner);
+	if (file.st_uid || file.st_gid)
+		put_ids("maker", &file);
+	else if (st.st_uid || st.st_gid)
+		put_ids("owner", &st);
 }
 
 static int put_group(struct bc_group *group, int depth, void *arg)
@@ -238,12 +238,14 @@ const struct command snapshot_command = {
  * @bc: NULL as long as there is none
  * @dry: say, and do not
  * @changes: how many there were
+ * @not_given: STATUS_FAILED if a group could not be given away, which ends nothing
  */
 struct restoring {
 	const char *file;
 	struct bc *bc;
 	bool dry;
 	unsigned long changes;
+	int not_given;
 };
 
 static void __printf(2, 3) say_change(struct restoring *r, const char *fmt, ...)
@@ -412,8 +414,6 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 	const struct conf_line *profile = NULL;
 	int status;
 	size_t i;
-	uid_t uid;
-	gid_t gid;
 
 	memset(p, 0, sizeof(*p));
 	p->conf = g;
@@ -436,9 +436,6 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 		const struct conf_line *l = &g->lines[i];
 
 		if (!strcmp(l->name, "owner") || !strcmp(l->name, "maker")) {
-			if (parse_owner(l->value, &uid, &gid))
-				return fail("%s:%u: there is no user or group '%s'", r->file,
-					    l->line, l->value);
 			p->owner = l->value;
 			p->all = l->name[0] == 'm';
 			p->owner_line = l->line;
@@ -721,25 +718,33 @@ static int give(struct restoring *r, struct plan *p, struct bc_group *group, str
 	return err;
 }
 
-static int give_away(struct restoring *r, struct plan *p, struct bc_group *group)
+/*
+ * What cannot be given away has its limits all the same, and so have the groups after it: at
+ * boot, who knows the users may not be there yet.
+ */
+static void give_away(struct restoring *r, struct plan *p, struct bc_group *group)
 {
 	struct gift gift = { .differs = !group };
 	int err = 0;
 
-	if (!p->owner || parse_owner(p->owner, &gift.uid, &gift.gid))
-		return STATUS_OK;
+	if (!p->owner)
+		return;
+	if (parse_owner(p->owner, &gift.uid, &gift.gid)) {
+		r->not_given = fail("%s:%u: there is no user or group '%s': %s is not given away",
+				    r->file, p->owner_line, p->owner, p->conf->name);
+		return;
+	}
 	if (group)
 		err = give(r, p, group, &gift);
 	if (!err && !gift.differs)
-		return STATUS_OK;
+		return;
 	say_change(r, "give %s%s to %s", p->all ? "all of " : "", p->conf->name, p->owner);
 	gift.give = true;
 	if (!err && !r->dry)
 		err = give(r, p, group, &gift);
 	if (err)
-		return fail("%s:%u: cannot give %s to %s: %s", r->file, p->owner_line,
-			    p->conf->name, p->owner, strerror(-err));
-	return STATUS_OK;
+		r->not_given = fail("%s:%u: cannot give %s to %s: %s", r->file, p->owner_line,
+				    p->conf->name, p->owner, strerror(-err));
 }
 
 /*
@@ -775,7 +780,7 @@ static int restore_group(struct restoring *r, struct plan *p, bool again)
 			   changed.list[i].value, was.list[i].value[0] ? " (was " : "",
 			   was.list[i].value, was.list[i].value[0] ? ")" : "");
 	p->done = true;
-	status = give_away(r, p, group);
+	give_away(r, p, group);
 out:
 	bc_settings_free(&changed);
 	bc_settings_free(&was);
@@ -892,7 +897,7 @@ static int cmd_restore(int argc, char **argv)
 	for (i = 0; i < conf.nr_hierarchies && !status; i++)
 		status = restore_hierarchy(&r, &conf.hierarchies[i]);
 	if (!status)
-		status = restore_groups(&r, &conf);
+		status = restore_groups(&r, &conf) ?: r.not_given;
 	if (!status && !r.changes)
 		puts("all is so already");
 	else if (status && r.changes && !r.dry)
@@ -913,5 +918,6 @@ const struct command restore_command = {
 	"FILE is as bc.conf(5) describes; '-' is standard input. Each change is a line. What\n"
 	"is so already is left alone, so that it can be run again. In a group that is named,\n"
 	"a resource that is not named gets no limit. Groups that are not named stay as they\n"
-	"are. Hierarchies come first; then all groups are checked before one is changed.\n",
+	"are. Hierarchies come first; then all groups are checked before one is changed. An\n"
+	"owner who is not known is said, and all else is done.\n",
 };
