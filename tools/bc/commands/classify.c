@@ -70,15 +70,15 @@ static void resolve(struct classifying *c, struct bc_rule *r)
 static int read_rules(struct classifying *c)
 {
 	struct bc_rules rules;
+	size_t len, i;
 	char *text;
-	size_t i;
 	int err;
 
-	err = bc_conf_read(c->file, &text);
+	err = bc_conf_read(c->file, &text, &len);
 	if (err)
 		return fail("cannot read %s: %s", c->file, strerror(-err));
 	c->mistakes = 0;
-	err = bc_rules_parse(text, strlen(text), &rules, wrong_line, c);
+	err = bc_rules_parse(text, len, &rules, wrong_line, c);
 	free(text);
 	if (err)
 		out_of_memory();
@@ -198,7 +198,7 @@ static int read_process(int dirfd, struct bc_process *p, char *exe, char *progra
 		program[n] = '\0';
 	p->program = program;
 
-	err = bc_conf_read_at(dirfd, "status", &status);
+	err = bc_conf_read_at(dirfd, "status", &status, NULL);
 	if (err)
 		return err == -ENOENT ? -ESRCH : err;
 	/* Each has a blank in front of it. */

@@ -183,6 +183,7 @@ static int cmd_users(int argc, char **argv)
 	struct bc *bc;
 	const char *root = NULL;
 	char *text;
+	size_t len;
 	int opt, err;
 
 	while ((opt = next_option(argc, argv, "c:p:", longs)) != -1) {
@@ -200,10 +201,10 @@ static int cmd_users(int argc, char **argv)
 	}
 	if (root)
 		return prune(root, c.pw);
-	err = bc_conf_read(c.file, &text);
+	err = bc_conf_read(c.file, &text, &len);
 	if (err)
 		return fail("cannot read %s: %s", c.file, strerror(-err));
-	if (bc_users_parse(text, strlen(text), &users, wrong_line, &c))
+	if (bc_users_parse(text, len, &users, wrong_line, &c))
 		out_of_memory();
 	free(text);
 	bc = open_bc();

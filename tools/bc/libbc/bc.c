@@ -47,7 +47,7 @@ const char *bc_proc(const struct bc *bc)
 	return bc->proc;
 }
 
-int bc_read_at(int dirfd, const char *file, char **text)
+int bc_read_at(int dirfd, const char *file, char **text, size_t *lenp)
 {
 	size_t size = 4096, len = 0;
 	char *buf = malloc(size);
@@ -92,6 +92,8 @@ int bc_read_at(int dirfd, const char *file, char **text)
 		len--;
 	buf[len] = '\0';
 	*text = buf;
+	if (lenp)
+		*lenp = len;
 	return 0;
 }
 
@@ -322,7 +324,7 @@ static int learn(struct bc *bc)
 
 	if (asprintf(&path, "%s/beancounters", bc->proc) < 0)
 		return bc_fail(bc, ENOMEM, "out of memory");
-	err = bc_read_at(AT_FDCWD, path, &text);
+	err = bc_read_at(AT_FDCWD, path, &text, NULL);
 	if (err == -ENOENT)
 		bc_fail(bc, EOPNOTSUPP,
 			"this kernel has no beancounters: there is no %s (CONFIG_BEANCOUNTERS)",

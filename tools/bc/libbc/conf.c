@@ -268,14 +268,14 @@ int bc_conf_lines(const char *text, size_t len,
 	return 0;
 }
 
-int bc_conf_read(const char *file, char **text)
+int bc_conf_read(const char *file, char **text, size_t *len)
 {
-	return bc_read_at(AT_FDCWD, file, text);
+	return bc_read_at(AT_FDCWD, file, text, len);
 }
 
-int bc_conf_read_at(int dirfd, const char *file, char **text)
+int bc_conf_read_at(int dirfd, const char *file, char **text, size_t *len)
 {
-	return bc_read_at(dirfd, file, text);
+	return bc_read_at(dirfd, file, text, len);
 }
 
 static void free_lines(struct conf_line *lines, size_t n)

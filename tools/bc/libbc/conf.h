@@ -66,9 +66,12 @@ const char *bc_conf_out_of_memory(void);
 /* Is the ith word there, and the sign "="? */
 bool bc_conf_is_sign(const struct conf_words *w, size_t i);
 
-/* A whole file, up to its last newline, to be freed. -errno. */
-int bc_conf_read(const char *file, char **text);
-int bc_conf_read_at(int dirfd, const char *file, char **text);
+/*
+ * A whole file, up to its last newline, to be freed. -errno. *@len is for who parses it: what
+ * is behind a NUL byte is not to be overlooked. @len may be NULL.
+ */
+int bc_conf_read(const char *file, char **text, size_t *len);
+int bc_conf_read_at(int dirfd, const char *file, char **text, size_t *len);
 
 /*
  * Call @fn for each line that is not empty; it returns NULL, or what is wrong. That, or what

@@ -644,7 +644,7 @@ int bc_remove_tree(struct bc_group *group, int (*busy)(struct bc_group *group, v
 
 int bc_group_read(struct bc_group *group, const char *file, char **text)
 {
-	int err = bc_read_at(group->fd, file, text);
+	int err = bc_read_at(group->fd, file, text, NULL);
 
 	if (err)
 		return bc_fail(group->bc, -err, "cannot read %s of %s: %s", file, group->name,

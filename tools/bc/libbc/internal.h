@@ -53,8 +53,11 @@ struct bc_group {
 int __printf(3, 4) bc_fail(struct bc *bc, int err, const char *fmt, ...);
 /* What an error means where @file is written: better than strerror(3), if we know. */
 const char *bc_why(const char *file, int err);
-/* A whole file, up to its last newline. -errno; leaves no line. */
-int bc_read_at(int dirfd, const char *file, char **text);
+/*
+ * A whole file, up to its last newline, which is *@len bytes; @len may be NULL. A NUL is behind
+ * it, and may be in it. -errno; leaves no line.
+ */
+int bc_read_at(int dirfd, const char *file, char **text, size_t *len);
 /* The same for one that is a number: one open(2), one read(2), as there are many. */
 int bc_read_short(int dirfd, const char *file, char *buf, size_t size);
 /* In one write(2). -errno; leaves no line. */

@@ -185,7 +185,7 @@ bool bc_is_profile_name(const char *name)
 	return name[0] && name[0] != '.' && !strchr(name, '/');
 }
 
-int bc_profile_text(const char *dir, const char *name, char **text, char **from)
+static int profile_text(const char *dir, const char *name, char **text, size_t *len, char **from)
 {
 	const struct bc_profile *p;
 	char *path;
@@ -195,7 +195,7 @@ int bc_profile_text(const char *dir, const char *name, char **text, char **from)
 	if (asprintf(&path, "%s/%s", dir ?: BC_PROFILE_DIR, name) < 0)
 		return -ENOMEM;
 	/* One that cannot be read is as good as none, so that the built-in one is taken. */
-	if (bc_is_profile_name(name) && !bc_read_at(AT_FDCWD, path, text)) {
+	if (bc_is_profile_name(name) && !bc_read_at(AT_FDCWD, path, text, len)) {
 		*from = path;
 		return 0;
 	}
@@ -208,6 +208,7 @@ int bc_profile_text(const char *dir, const char *name, char **text, char **from)
 	if (asprintf(from, "profile %s", name) < 0)
 		*from = NULL;
 	*text = strdup(p->text);
+	*len = strlen(p->text);
 	if (*from && *text)
 		return 0;
 	free(*from);
@@ -215,6 +216,13 @@ int bc_profile_text(const char *dir, const char *name, char **text, char **from)
 	*from = NULL;
 	*text = NULL;
 	return -ENOMEM;
+}
+
+int bc_profile_text(const char *dir, const char *name, char **text, char **from)
+{
+	size_t len;
+
+	return profile_text(dir, name, text, &len, from);
 }
 
 /* What is wrong, in *@wrong, or NULL there for lack of memory. Returns -errno. */
@@ -236,17 +244,17 @@ int bc_profile_settings(const char *dir, const char *name, struct bc_settings *s
 {
 	struct conf conf = { };
 	char *text, *from, *why;
-	size_t i;
+	size_t len, i;
 	int err;
 
 	memset(s, 0, sizeof(*s));
 	*wrong = NULL;
-	err = bc_profile_text(dir, name, &text, &from);
+	err = profile_text(dir, name, &text, &len, &from);
 	if (err == -ENOENT)
 		say(wrong, ENOENT, "there is no profile '%s', neither built in nor as %s", name,
 		    from);
 	if (!err) {
-		err = bc_conf_parse(text, strlen(text), true, &conf, &why);
+		err = bc_conf_parse(text, len, true, &conf, &why);
 		if (why)
 			err = say(wrong, EINVAL, "%s:%s", from, why);
 		free(why);

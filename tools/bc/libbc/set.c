@@ -217,7 +217,7 @@ static int check_change(struct bc_group *group, struct change *ch)
 	int err;
 
 	if (!ch->pair) {
-		err = bc_read_at(group->fd, ch->file, &ch->old);
+		err = bc_read_at(group->fd, ch->file, &ch->old, NULL);
 		/* What can only be written cannot be put back. */
 		if (err && err != -EACCES)
 			return bc_fail(group->bc, -err, "cannot read %s of %s: %s", ch->file,

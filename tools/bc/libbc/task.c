@@ -34,7 +34,7 @@ int bc_tasks(struct bc_group *group, bool threads, pid_t **ids)
 	int err;
 
 	*ids = NULL;
-	err = bc_read_at(group->fd, file, &text);
+	err = bc_read_at(group->fd, file, &text, NULL);
 	if (err)
 		return bc_fail(group->bc, -err, "cannot read %s of %s: %s", file, group->name,
 			       strerror(-err));
@@ -76,7 +76,7 @@ static int task_path(struct bc *bc, const char *task, unsigned int number, char 
 	*path = NULL;
 	if (asprintf(&file, "%s/%s/bc", bc->proc, task) < 0)
 		return -ENOMEM;
-	err = bc_read_at(AT_FDCWD, file, &text);
+	err = bc_read_at(AT_FDCWD, file, &text, NULL);
 	free(file);
 	if (err)
 		return err;

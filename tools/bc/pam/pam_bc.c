@@ -251,17 +251,23 @@ static bool is_below(const char *spec, const char *group)
 	return spec && !strncmp(spec, group, len) && (!spec[len] || spec[len] == '/');
 }
 
-/* The first word of a line, if it can be told; to be freed. */
-static char *first_word(const char *text, unsigned int line)
+/* The first word of a line, to be freed; NULL if it cannot be told. */
+static char *first_word(const char *text, size_t len, unsigned int line)
 {
+	const char *end = text + len;
+
 	for (; line > 1 && text; line--) {
-		text = strchr(text, '\n');
+		text = memchr(text, '\n', end - text);
 		text += !!text;
 	}
 	if (!text)
 		return NULL;
 	text += strspn(text, " \t\r\"");
-	return strndup(text, strcspn(text, " \t\r\"=\n"));
+	len = strcspn(text, " \t\r\"=\n");
+	/* None, or the beginning of one: what a NUL byte has made of it. */
+	if (!len || (!text[len] && text + len < end))
+		return NULL;
+	return strndup(text, len);
 }
 
 static bool in_group(const char *group, void *arg)
@@ -274,19 +280,20 @@ static bool in_group(const char *group, void *arg)
 /**
  * struct wrong - lines that are left out
  * @l: who it is about
- * @text: of the file
+ * @text, @len: of the file
  * @user, @group, @all: one of them is for this user by name, by group, with "*"
  */
 struct wrong {
 	struct login *l;
 	const char *text;
+	size_t len;
 	bool user, group, all;
 };
 
 static void wrong_line(unsigned int line, const char *why, void *arg)
 {
 	struct wrong *w = arg;
-	char *who = first_word(w->text, line);
+	char *who = first_word(w->text, w->len, line);
 
 	say(w->l, LOG_ERR, "%s:%u: %s; the line is left out", w->l->conf, line, why);
 	if (!who || !strcmp(who, w->l->user))
@@ -521,13 +528,13 @@ static int with_conf(struct login *l)
 	char *text;
 	int err;
 
-	err = bc_conf_read(l->conf, &text);
+	err = bc_conf_read(l->conf, &text, &wrong.len);
 	if (err) {
 		say(l, LOG_ERR, "cannot read %s: %s", l->conf, strerror(-err));
 		return err;
 	}
 	wrong.text = text;
-	err = bc_users_parse(text, strlen(text), &users, wrong_line, &wrong);
+	err = bc_users_parse(text, wrong.len, &users, wrong_line, &wrong);
 	free(text);
 	if (err) {
 		bc_users_free(&users);

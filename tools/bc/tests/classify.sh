@@ -126,6 +126,9 @@ for bad in 'x' 'x y z' '@ g' ':p g' 'x: g' '* %d' '* a%' '"x g' '= g' '* ""'; do
 	fails 1 "$rules:1: " bcctl classify 501
 	is "rules: $bad: nothing is done" / group_of 501
 done
+printf 'bin:y u\n\0\n* all\n' >"$rules"
+fails 1 "$rules:2: there is a NUL byte in this line" bcctl classify 501
+is "rules: a NUL byte: nothing is done" / group_of 501
 printf '* net:/x\n' >"$rules"
 fails 1 "$rules:1: there is no hierarchy 'net'" bcctl classify 501
 printf '* numtasks/x\n' >"$rules"

@@ -289,6 +289,32 @@ doubt "of all" 14 "* numtasks"
 doubt "of all, there is a better one" 0 "* numtasks" "@$group numtasks=9"
 doubt "there is one for the user" 0 "$user numtasks=5" "@$group numtasks" "* numtasks"
 doubt "of somebody else" 0 "bin numtasks" "* numtasks=9"
+# A NUL byte hides nothing. After a power failure, it may be all there is.
+doubt_nul()
+{
+	pam_args required
+	printf "$3" >"$BC_USERS"
+	[ "$(session $user true 2>&1 | head -1)" = "open $2" ]
+	result $? "required: a NUL byte: $1"
+	logged "required: a NUL byte: $1" "there is a NUL byte in this line"
+}
+doubt_nul "all of the file" 14 '\0\0\0\0\0\0\0\0'
+doubt_nul "in a name" 14 "${user%?}\\0 numtasks=9\\n* numtasks=9\\n"
+doubt_nul "behind the user" 14 "$user\\0 numtasks=9\\n* numtasks=9\\n"
+doubt_nul "in the user's line" 14 "$user numtasks=\\0\\n* numtasks=9\\n"
+doubt_nul "in another line" 0 "bin numtasks=\\0\\nsys numtasks\\n$user numtasks=9\\n"
+doubt_nul "in another line, and one of all" 0 "bin numtasks=\\0\\nsys numtasks\\n* numtasks=9"
+pam_args
+printf '\0\0\0\0' >"$BC_USERS"
+is "without required: a NUL byte" "$outside" session $user true
+logged "without required: a NUL byte" "<3> $BC_USERS:1: there is a NUL byte"
+fails 1 "$BC_USERS:1: there is a NUL byte in this line" bcctl users
+printf 'numfiles = 6\n\0\nnumtasks = 4\n' >"$BC_PROFILES/nul"
+echo "$user profile=nul" >"$BC_USERS"
+pam_args required
+is "required: a profile with a NUL byte" "open 14" session $user true
+fails 1 "$BC_PROFILES/nul:2: there is a NUL byte" bcctl users
+rm "$BC_PROFILES/nul"
 pam_args
 echo "$user numtasks" >"$BC_USERS"
 is "without required: a wrong line" "$outside" session $user true
