@@ -337,13 +337,14 @@ int bc_task_group(struct bc *bc, pid_t pid, const struct bc_hierarchy *h, char *
 
 /*
  * Send SIGKILL to all in the group and below, and nobody else, once. Returns how many
- * there were. Who forks may have to be killed again, see bc_end().
+ * there were. Who forks may have to be killed again, see bc_end(). -EDEADLK: the caller is in
+ * there, too, and nobody was hit.
  */
 int bc_kill(struct bc_group *group);
 /*
  * Permit no more tasks in the group, if numtasks is in its hierarchy and the caller may;
  * kill all until nobody is left, for @ms at most. -ETIME then; the limit is put back in
- * that case. Zombies whose parents do not wait for them stay.
+ * that case. Zombies whose parents do not wait for them stay. -EDEADLK as bc_kill().
  */
 int bc_end(struct bc_group *group, int ms);
 

@@ -119,27 +119,26 @@ static bool is_below(const struct bc_group *group, const char *path)
 }
 
 /*
- * Is a process, or one of its threads, in there? Ids come again: it may be somebody else
- * by now. The leader first, which is right nearly always.
+ * Is a process, or one of its threads, in there? @process is an id, or "self". The leader
+ * first, which is right nearly always.
  */
-static bool still_there(struct bc_group *group, pid_t pid)
+static bool is_in(struct bc_group *group, const char *process)
 {
 	char task[64], *path, *file, **tids;
 	bool found = false;
 	int i, err;
 
-	snprintf(task, sizeof(task), "%d", pid);
-	err = task_path(group->bc, task, group->hierarchy->number, &path);
+	err = task_path(group->bc, process, group->hierarchy->number, &path);
 	if (!err)
 		found = is_below(group, path);
 	free(path);
 	if (found || err == -ENOENT ||
-	    asprintf(&file, "%s/%d/task", group->bc->proc, pid) < 0)
+	    asprintf(&file, "%s/%s/task", group->bc->proc, process) < 0)
 		return found;
 	err = bc_list_dirs(AT_FDCWD, file, &tids);
 	free(file);
 	for (i = 0; i < err && !found; i++) {
-		snprintf(task, sizeof(task), "%d/task/%s", pid, tids[i]);
+		snprintf(task, sizeof(task), "%s/task/%s", process, tids[i]);
 		if (!task_path(group->bc, task, group->hierarchy->number, &path))
 			found = is_below(group, path);
 		free(path);
@@ -147,6 +146,15 @@ static bool still_there(struct bc_group *group, pid_t pid)
 	if (err >= 0)
 		bc_free_names(tids);
 	return found;
+}
+
+/* Ids come again: it may be somebody else by now. */
+static bool still_there(struct bc_group *group, pid_t pid)
+{
+	char process[16];
+
+	snprintf(process, sizeof(process), "%d", pid);
+	return is_in(group, process);
 }
 
 static int pidfd_open(pid_t pid)
@@ -176,6 +184,12 @@ static int kill_one(struct bc_group *group, pid_t pid)
 	return err;
 }
 
+static int fail_in_there(struct bc_group *group)
+{
+	return bc_fail(group->bc, EDEADLK,
+		       "cannot kill all of %s: who is to do it is in there, too", group->name);
+}
+
 static int kill_group(struct bc_group *group, int depth, void *arg)
 {
 	int n, i, err = 0, *killed = arg;
@@ -187,9 +201,7 @@ static int kill_group(struct bc_group *group, int depth, void *arg)
 		return n == -ENOENT ? 0 : n;
 	for (i = 0; i < n && !err; i++) {
 		if (ids[i] == getpid())
-			err = bc_fail(group->bc, EDEADLK,
-				      "cannot kill all of %s: who is to do it is in there, too",
-				      group->name);
+			err = fail_in_there(group);
 		else
 			err = kill_one(group, ids[i]);
 	}
@@ -202,6 +214,9 @@ int bc_kill(struct bc_group *group)
 {
 	int killed = 0, err;
 
+	/* Before anybody is hit. Who is moved there later is found there. */
+	if (is_in(group, "self"))
+		return fail_in_there(group);
 	err = bc_group_walk(group, kill_group, &killed);
 	return err ?: killed;
 }
@@ -223,6 +238,9 @@ int bc_end(struct bc_group *group, int ms)
 	bool closed = false;
 	int ret;
 
+	/* Not even limits are for who could not go on. */
+	if (is_in(group, "self"))
+		return fail_in_there(group);
 	if (c && c->counter && bc_group_has(group, c) && !bc_group_is_root(group)) {
 		ret = bc_counter_read(group, c, BC_BIT(BC_BARRIER) | BC_BIT(BC_LIMIT), &old);
 		if (ret)
