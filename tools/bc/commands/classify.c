@@ -444,25 +444,30 @@ static bool take_signal(struct classifying *c, int fd)
 	return true;
 }
 
-static int follow(struct classifying *c)
+/* From now on, what they do is for follow() to say. A descriptor, or -1. */
+static int take_signals(void)
 {
-	struct pollfd pfd[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	sigset_t set;
-	int fd;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	pfd[0].fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (pfd[0].fd < 0)
-		return fail("cannot wait for signals: %s", strerror(errno));
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Until a signal in @signals says that this is the end. */
+static int follow(struct classifying *c, int signals)
+{
+	struct pollfd pfd[2] = {
+		{ .fd = signals, .events = POLLIN }, { .events = POLLIN },
+	};
+	int fd;
+
 	fd = procevents_open();
-	if (fd < 0) {
-		close(pfd[0].fd);
+	if (fd < 0)
 		return cannot_listen(fd);
-	}
 	pfd[1].fd = fd;
 	/* Those that were there before. */
 	try_all(c);
@@ -473,20 +478,25 @@ static int follow(struct classifying *c)
 			;
 		if (pfd[1].revents && take_events(c, fd))
 			try_all(c);
-	} while (!pfd[0].revents || take_signal(c, pfd[0].fd));
+	} while (!pfd[0].revents || take_signal(c, signals));
 	close(fd);
-	close(pfd[0].fd);
 	return STATUS_OK;
 }
 
 static int run(struct classifying *c, bool all, bool daemon, char **pids, int n)
 {
-	int i, status = STATUS_OK;
+	int i, status = STATUS_OK, signals = -1;
 
+	/* A reload may come before all is read. */
+	if (daemon) {
+		signals = take_signals();
+		if (signals < 0)
+			return fail("cannot wait for signals: %s", strerror(errno));
+	}
 	c->bc = open_bc();
 	status = read_rules(c);
 	if (!status && daemon)
-		status = follow(c);
+		status = follow(c, signals);
 	else if (!status && all)
 		status = try_all(c);
 	else if (!status)
@@ -495,6 +505,8 @@ static int run(struct classifying *c, bool all, bool daemon, char **pids, int n)
 	bc_rules_free(&c->rules);
 	free(c->said);
 	bc_close(c->bc);
+	if (signals >= 0)
+		close(signals);
 	return status;
 }
 

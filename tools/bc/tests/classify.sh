@@ -239,4 +239,25 @@ kill "$daemon"
 wait "$daemon"
 result $? "daemon: SIGTERM ends it"
 children=${children% *}
+
+# "systemctl reload" may come before it is ready: while it reads the rules, here.
+bcctl move / 501
+mkfifo "$tmp/rules.fifo"
+BC_RULES=$tmp/rules.fifo BC_FAKE_EVENTS=$tmp/events $WRAP "$build/bcctl-fake" classify --daemon \
+	>"$tmp/out.d" 2>"$tmp/err.d" 8>&- &
+daemon=$!
+children="$children $daemon"
+exec 9>"$tmp/rules.fifo"
+kill -HUP "$daemon"
+rm "$tmp/rules.fifo"
+echo x >"$tmp/rules.fifo"
+# (Not this shell: there may be nobody who reads it.)
+(echo 'daemon:x early' >&9)
+exec 9>&-
+says "rules.fifo:1: it has to be" err "SIGHUP before it is ready: the rules are read again"
+is "daemon: SIGHUP before it is ready: it has started" /early group_of 501
+kill "$daemon" 2>/dev/null
+wait "$daemon"
+result $? "daemon: SIGHUP before it is ready: SIGTERM ends it"
+children=${children% *}
 exec 8>&-
