@@ -209,6 +209,8 @@ static void clean_up(struct bc_group *group, unsigned long long id, int fd)
 	int i, err, n;
 	pid_t *ids;
 
+	/* If the watcher was killed; COMMAND, which is not to inherit that, is started. */
+	signal(SIGPIPE, SIG_IGN);
 	for (i = 0; i < 30; i++) {
 		err = remove_same(group, id);
 		if (err != -EBUSY)
