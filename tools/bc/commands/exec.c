@@ -127,10 +127,10 @@ static void watch(struct bc_group *group, unsigned long long id, int fd)
 	}
 }
 
-/* The writing end of the pipe, or -1. */
+/* The writing end of the pipe; -1 with errno set. */
 static int start_watcher(struct bc_group *group, unsigned long long id)
 {
-	int fd[2], status;
+	int fd[2], status, err = 0;
 	pid_t pid;
 
 	if (pipe2(fd, O_CLOEXEC))
@@ -141,15 +141,19 @@ static int start_watcher(struct bc_group *group, unsigned long long id)
 		/* So that it is not a child of what bcctl is a child of. */
 		pid = fork();
 		if (pid)
-			_exit(pid < 0);
+			_exit(pid < 0 ? errno : 0);
 		watch(group, id, fd[0]);
 	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		err = errno;
+	else if (status)
+		err = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 	close(fd[0]);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status) {
-		close(fd[1]);
-		return -1;
-	}
-	return fd[1];
+	if (!err)
+		return fd[1];
+	close(fd[1]);
+	errno = err;
+	return -1;
 }
 
 static int cannot_run(const char *name, const char *group)
@@ -249,12 +253,15 @@ static int become(const struct job *job, struct bc_group *group)
 
 static int run_and_delete(struct bc_group *group, int made, const struct job *job)
 {
+	struct sigaction by_default = { .sa_handler = SIG_DFL }, chld;
 	unsigned long long id;
 	sigset_t all, old;
-	int fd, status;
+	int fd, status, err = 0;
 
 	if (bc_group_id(group, &id))
 		return fail_bc(bc_group_bc(group), NULL);
+	/* Where it is ignored, nobody can be waited for. */
+	sigaction(SIGCHLD, &by_default, &chld);
 	fd = start_watcher(group, id);
 	if (fd < 0) {
 		status = fail("cannot start who removes %s afterwards: %s",
@@ -267,6 +274,7 @@ static int run_and_delete(struct bc_group *group, int made, const struct job *jo
 	child = fork();
 	if (child == 0) {
 		close(fd);
+		sigaction(SIGCHLD, &chld, NULL);
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		if (bc_move(group, 0, false))
 			_exit(fail_bc(bc_group_bc(group), NULL));
@@ -279,10 +287,16 @@ static int run_and_delete(struct bc_group *group, int made, const struct job *jo
 	}
 	pass_signals_on();
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR) {
+			err = errno;
+			break;
+		}
+	}
 	child = 0;
 	clean_up(group, id, fd);
+	if (err)
+		return fail("cannot wait for '%s': %s", job->argv[0], strerror(err));
 	return end_like(status);
 }
 
