@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bcctl users: what pam_bc(8) would do. */
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include "bcctl.h"
 #include "conf.h"
@@ -39,51 +41,126 @@ static bool in_group(const char *name, void *arg)
 	return found;
 }
 
-/* Is there such a resource, and is that an amount? What is wrong, to be freed, or NULL. */
-static char *check_value(struct bc *bc, const struct bc_setting *s)
-{
-	size_t len = strcspn(s->name, ".");
-	const struct bc_controller *c;
-	const char *file = s->name + len + (s->name[len] == '.'), *colon, *similar;
-	char *name = format("%.*s", (int)len, s->name), *wrong = NULL, *part;
-	long long val;
-	int err;
+/**
+ * struct bounds - what a line says of a counter
+ * @given: a BC_BIT() for each of BC_BARRIER and BC_LIMIT
+ * @known: those that are amounts
+ * @val: these
+ */
+struct bounds {
+	unsigned int given, known;
+	long long val[BC_NR_FILES];
+};
 
-	c = bc_find_controller(bc, name);
+/* One of them. What is wrong, to be freed, or NULL. */
+static char *check_bound(const struct bc_controller *c, const struct bc_setting *s,
+			 const char *text, enum bc_file file, struct bounds *bounds)
+{
+	if (bounds->given & BC_BIT(file))
+		return format("%s is given twice", c->name);
+	bounds->given |= BC_BIT(file);
+	if (bc_parse_amount(text, c->unit, &bounds->val[file]))
+		return format("'%s' of %s is no amount", s->value, s->name);
+	bounds->known |= BC_BIT(file);
+	return NULL;
+}
+
+/* LIMIT or BARRIER:LIMIT. */
+static char *check_pair(const struct bc_controller *c, const struct bc_setting *s,
+			struct bounds *bounds)
+{
+	const char *colon = strchr(s->value, ':'), *limit = colon ? colon + 1 : s->value;
+	char *barrier = format("%.*s", colon ? (int)(colon - s->value) : INT_MAX, s->value);
+	char *wrong = check_bound(c, s, barrier, BC_BARRIER, bounds);
+
+	free(barrier);
+	return wrong ?: check_bound(c, s, limit, BC_LIMIT, bounds);
+}
+
+/* A root has all the files that groups have. */
+static bool is_there(struct bc *bc, const struct bc_controller *c, const char *file)
+{
+	char *path = format("%s/%s", c->name, file);
+	struct bc_group *root;
+	bool found = false;
+
+	if (!bc_group_root(bc, c->hierarchy, &root)) {
+		found = !faccessat(bc_group_fd(root), path, F_OK, 0);
+		bc_group_close(root);
+	}
+	free(path);
+	return found;
+}
+
+/*
+ * What bc_set() would say of this at login, as far as it can be known without a group, to be
+ * freed; or NULL. @bounds are those of the controllers.
+ */
+static char *check_value(struct bc *bc, const struct bc_setting *s, struct bounds *bounds)
+{
+	size_t len = strcspn(s->name, "."), n;
+	const char *file = s->name + len + (s->name[len] == '.'), *similar;
+	char *name = format("%.*s", (int)len, s->name), *wrong = NULL;
+	const struct bc_controller *c = bc_find_controller(bc, name);
+
 	similar = c ? NULL : bc_similar_controller(bc, name);
-	if (!c && (s->name[len] ||
-		   (strcmp(name, "notify_on_release") && strcmp(name, "profile"))))
+	if (!c && (s->name[len] || strcmp(name, "notify_on_release")))
 		wrong = format("there is no resource '%s'%s%s%s", name, similar ? ": is it '" : "",
 			       similar ?: "", similar ? "'?" : "");
 	free(name);
-	if (!c || !c->counter || (*file && strcmp(file, "barrier") && strcmp(file, "limit")))
+	if (!c)
 		return wrong;
-	colon = *file ? NULL : strchr(s->value, ':');
-	part = format("%.*s", colon ? (int)(colon - s->value) : INT_MAX, s->value);
-	err = bc_parse_amount(part, c->unit, &val);
-	free(part);
-	if (!err && colon)
-		err = bc_parse_amount(colon + 1, c->unit, &val);
-	return err ? format("'%s' of %s is no amount", s->value, s->name) : NULL;
+	if (strchr(file, '/'))
+		return format("'%s' is no resource", s->name);
+	if (!file[0] && !c->counter)
+		return format("%s counts nothing that could be limited", c->name);
+	bounds += c - bc_controllers(bc, &n);
+	if (!file[0])
+		return check_pair(c, s, bounds);
+	if (c->counter && !strcmp(file, "barrier"))
+		return check_bound(c, s, s->value, BC_BARRIER, bounds);
+	if (c->counter && !strcmp(file, "limit"))
+		return check_bound(c, s, s->value, BC_LIMIT, bounds);
+	if (c->counter && (!strcmp(file, "held") || !strcmp(file, "failcnt")))
+		return format("%s cannot be set: it is what the kernel has counted", s->name);
+	return is_there(bc, c, file) ? NULL : format("%s has no file '%s'", c->name, file);
 }
 
-/* Names and amounts of a line, as far as they can be known without a group. */
+static int fail_line(const struct checking *c, const struct bc_user *user, const char *why)
+{
+	return fail("%s:%u: %s", c->file, user->line, why);
+}
+
+/* Names and amounts of a line, with those of its profile. */
 static int check_line(struct bc *bc, const struct bc_user *user, struct checking *c)
 {
 	const struct bc_hierarchy *h = bc_find_hierarchy(bc, "0");
-	struct bc_settings s;
+	const struct bc_controller *controllers;
 	int status = STATUS_OK;
+	struct bounds *bounds;
+	struct bc_settings s;
+	size_t i, n;
 	char *wrong;
-	size_t i;
 
 	if (bc_expand_profile(bc, h, profile_dir(), &user->settings, &s, NULL, NULL))
-		status = fail("%s:%u: %s", c->file, user->line, bc_error(bc));
-	for (i = 0; i < user->settings.n; i++) {
-		wrong = check_value(bc, &user->settings.list[i]);
+		status = fail_line(c, user, bc_error(bc));
+	controllers = bc_controllers(bc, &n);
+	bounds = alloc(n, sizeof(*bounds));
+	for (i = 0; i < s.n; i++) {
+		wrong = check_value(bc, &s.list[i], bounds);
 		if (wrong)
-			status = fail("%s:%u: %s", c->file, user->line, wrong);
+			status = fail_line(c, user, wrong);
 		free(wrong);
 	}
+	for (i = 0; i < n; i++) {
+		if (bounds[i].known != (BC_BIT(BC_BARRIER) | BC_BIT(BC_LIMIT)) ||
+		    bounds[i].val[BC_BARRIER] <= bounds[i].val[BC_LIMIT])
+			continue;
+		wrong = format("the barrier of %s is above its limit", controllers[i].name);
+		status = fail_line(c, user, wrong);
+		free(wrong);
+	}
+	free(bounds);
 	bc_settings_free(&s);
 	return status;
 }

@@ -447,3 +447,44 @@ ok "bcctl users: the example" bcctl users -c "$here/../pam/users.conf"
 fails 1 "there is no user 'x-y-z'" bcctl users x-y-z
 fails 1 "cannot read /nonexistent" bcctl users -c /nonexistent
 fails 2 "one user at a time" bcctl users a b
+
+# What would fail at login.
+fresh kmemsize
+mkdir "$BC_PROFILES"
+printf 'numfiles = 10:20\nnumkeys = 5:7\nfoopages = 7\n' >"$BC_PROFILES/some"
+printf 'numfiles = 20:10\n' >"$BC_PROFILES/bad"
+cat >"$BC_USERS" <<END
+u1 numfiles=4K:3500
+u2 numfiles.barrier=5 numfiles.limit=4
+u3 numtasks.nosuch=1
+u4 cpuset.nosuch=1
+u5 numfiles=5 numfiles.limit=6
+u6 profile=some numfiles.barrier=30
+u7 profile=bad
+u8 numtasks.held=5
+u9 numtasks.failcnt=5
+u10 cpuset=0
+u11 numfiles.barrier=x
+u12 cpuset.cpus=0-1 cpuset./../tasks=3
+END
+bcctl users >"$tmp/out" 2>"$tmp/err"
+[ $? = 1 ] && [ "$(wc -l <"$tmp/err")" = 12 ]
+result $? "bcctl users: what would fail at login"
+for i in "1: the barrier of numfiles is above its limit" \
+	 "2: the barrier of numfiles is above its limit" \
+	 "3: numtasks has no file 'nosuch'" "4: cpuset has no file 'nosuch'" \
+	 "5: numfiles is given twice" "6: the barrier of numfiles is above its limit" \
+	 "7: the barrier of numfiles is above its limit" \
+	 "8: numtasks.held cannot be set" "9: numtasks.failcnt cannot be set" \
+	 "10: cpuset counts nothing that could be limited" \
+	 "11: 'x' of numfiles.barrier is no amount" "12: 'cpuset./../tasks' is no resource"; do
+	grep -qF "bcctl users: $BC_USERS:$i" "$tmp/err"
+	result $? "bcctl users: line $i"
+done
+cat >"$BC_USERS" <<END
+u1 numfiles=3500:4K numtasks.barrier=5 numpty.limit=5
+u2 numfiles.limit=4 numfiles.barrier=4 numtasks.maxheld=0 kmemsize=1M
+u3 cpuset.cpus=0-1 nodeset.mems=0 notify_on_release=1
+u4 profile=some numfiles.barrier=15 numkeys.limit=3
+END
+ok "bcctl users: what would not" bcctl users
