@@ -41,7 +41,8 @@ void bc_conf_free(struct conf *conf);
 /* A word as bc_conf_parse() reads it. */
 void bc_conf_put_word(FILE *f, const char *word);
 
-#define CONF_MAX_WORDS 64
+/* A user with a barrier and a limit for each of 40 resources: three words each. */
+#define CONF_MAX_WORDS 256
 
 /**
  * struct conf_words - a line, taken apart

@@ -488,3 +488,12 @@ u3 cpuset.cpus=0-1 nodeset.mems=0 notify_on_release=1
 u4 profile=some numfiles.barrier=15 numkeys.limit=3
 END
 ok "bcctl users: what would not" bcctl users
+
+# All that can be limited, and more of it than there is now.
+fresh numiptent privvmpages lockedpages physpages swappages shmpages kmemsize tcpsndbuf tcprcvbuf \
+	dgramrcvbuf othersockbuf dcachesize numgroups $(printf 'num%spages ' {1..30})
+all=$(awk '/^#/ { on = $1 == "#controller"; next } on && !/cpuacct|set\t/ { print $1 "=5" }' \
+	"$BC_PROC/beancounters")
+echo $user $all >"$BC_USERS"
+ok "bcctl users: a line with all resources" bcctl users
+is "bcctl users: all of them count" 54 eval 'bcctl users $user | grep -c "^  .*=5$"'

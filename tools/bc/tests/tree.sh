@@ -24,7 +24,7 @@ numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing${*:+ $*}"
 	for c in $controllers; do
 		mkdir "$dir/config/bc/$c"
 		case $c in
-		num*|newthing|*pages|*size)
+		num*|newthing|*pages|*size|*buf)
 			echo max >"$dir/config/bc/$c/limit"
 			echo max >"$dir/config/bc/$c/barrier"
 			echo 0 >"$dir/config/bc/$c/failcnt"
@@ -47,7 +47,7 @@ numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing${*:+ $*}"
 			unit=
 			case $c in
 			*pages) unit=pages ;;
-			*size) unit=bytes ;;
+			*size|*buf) unit=bytes ;;
 			esac
 			printf '%s\t0%s\n' "$c" "${unit:+	$unit}"
 		done
