@@ -14,7 +14,8 @@
  * Locking: tree_lock for whose turn it is, and who is the largest, in mm->bc.lock; an address
  * space, while it is walked, by a reference and its mmap_lock, which is not waited for. Where
  * to go on in it is claimed by cmpxchg, as others may walk it, too. Pages that were found
- * are isolated from the kernel's lists. The walk over all of memory is for one at a time.
+ * are isolated from the kernel's lists. The walk over all of memory is for one at a time of
+ * those below a group right below the root, whose walk_mutex it has.
  */
 #include <linux/bc/core.h>
 #include <linux/bc/pages.h>

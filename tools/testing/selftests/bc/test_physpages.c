@@ -174,6 +174,25 @@ TEST_F(phys, kill_one)
 	}
 }
 
+/* More than are found at once. */
+TEST_F(phys, kill_many)
+{
+	pid_t pid[40];
+	size_t i;
+
+	ASSERT_EQ(0, bc_write(self->a, "physpages/oom_group", "1"));
+	for (i = 0; i < ARRAY_SIZE(pid); i++) {
+		pid[i] = bc_spawn();
+		EXPECT_EQ(0, bc_write(self->a, "tasks", "%d", pid[i]));
+	}
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 50));
+	EXPECT_EQ(-EPIPE, bc_map_filled(0, 100));
+	EXPECT_EQ(1 + (long)ARRAY_SIZE(pid),
+		  bc_settle(self->a, kills, 1 + (long)ARRAY_SIZE(pid)));
+	for (i = 0; i < ARRAY_SIZE(pid); i++)
+		bc_reap(pid[i]);
+}
+
 TEST_F(phys, kill_all)
 {
 	long p = bc_map_filled(0, 10);
