@@ -177,6 +177,7 @@ static void free_owners(struct vm_struct *area, unsigned long nr)
 		unsigned long addr = (unsigned long)(owners + pfn);
 		struct page *page;
 
+		cond_resched();
 		page = vmalloc_to_page((void *)addr);
 		if (page) {
 			vm_area_unmap_pages(area, addr, addr + PAGE_SIZE);
@@ -204,6 +205,7 @@ static int make_owners(void)
 	if (!owners_area)
 		return -ENOMEM;
 	for (pfn = 0; pfn < nr; pfn += WORDS) {
+		cond_resched();
 		page = find_online_page(pfn);
 		if (!page)
 			continue;
@@ -213,7 +215,6 @@ static int make_owners(void)
 			owners_area = NULL;
 			return err;
 		}
-		cond_resched();
 	}
 	bc_page_owners = owners_area->addr;
 	/* Pairs with bc_page_owner(). */

@@ -565,8 +565,13 @@ static void reclaim_owned(struct phys_scan *s, unsigned long target, bool for_ro
 
 		if (!(pfn % SCAN_BATCH))
 			cond_resched();
+		/* Holes can be terabytes. Their ends are no nearer to each other than this. */
+		if (!page) {
+			pfn |= PFN_DOWN(SZ_2M) - 1;
+			continue;
+		}
 		/* Most are nobody's. */
-		if (!page || !(READ_ONCE(bc_page_owners[pfn]) & BC_OWNER_ANON) ||
+		if (!(READ_ONCE(bc_page_owners[pfn]) & BC_OWNER_ANON) ||
 		    !is_owned(s, &bc_page_owners[pfn]))
 			continue;
 		folio = page_folio(page);
