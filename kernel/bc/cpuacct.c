@@ -171,10 +171,16 @@ static bool load_ended(struct cpuacct_cpu *c)
 	return jiffies - READ_ONCE(c->load_begin) >= LOAD_INTERVAL;
 }
 
+/* u64_stats_add() takes a long, which on 32 bits is four seconds. */
+static __always_inline void add_time(u64_stats_t *stat, u64 delta)
+{
+	u64_stats_set(stat, u64_stats_read(stat) + delta);
+}
+
 static __always_inline void add_usage(struct cpuacct_cpu *c, u64 delta)
 {
 	u64_stats_update_begin(&c->usage_sync);
-	u64_stats_add(&c->stat[CPUACCT_USAGE], delta);
+	add_time(&c->stat[CPUACCT_USAGE], delta);
 	u64_stats_update_end(&c->usage_sync);
 }
 
@@ -252,7 +258,7 @@ void __bc_account_cputime(struct task_struct *p, enum cpu_usage_stat index, u64 
 		unsigned long flags;
 
 		flags = u64_stats_update_begin_irqsave(&c->time_sync);
-		u64_stats_add(&c->stat[stat], delta);
+		add_time(&c->stat[stat], delta);
 		u64_stats_update_end_irqrestore(&c->time_sync, flags);
 	}
 	/* The root's counter has no other use, and no other writer. */
