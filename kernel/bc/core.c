@@ -368,7 +368,7 @@ static void cancel_fork(struct css_group *cg, struct task_struct *p, int i)
 
 int __bc_can_fork(struct task_struct *p)
 {
-	unsigned long controllers = READ_ONCE(fork_controllers);
+	unsigned long controllers;
 	struct css_group *cg;
 	int i, err;
 
@@ -384,6 +384,12 @@ int __bc_can_fork(struct task_struct *p)
 	if (!cg)
 		return 0;
 
+	/*
+	 * Who has a state in the css_group was registered before that was made, and is to be
+	 * seen here. Pairs with rcu_assign_pointer() of who has moved us there.
+	 */
+	smp_rmb();
+	controllers = READ_ONCE(fork_controllers);
 	for_each_set_bit(i, &controllers, BC_NR_CONTROLLERS) {
 		if (!cg->css[i])
 			continue;
