@@ -127,6 +127,19 @@ void bc_task_iter_start(struct bc_task_iter *iter, struct task_struct *process)
 	iter->before = ktime_get_ns();
 }
 
+static u64 start_time(const struct task_struct *task)
+{
+	u64 time, again;
+
+	do {
+		/* Another one writes it in exec; on 32 bits, that takes two steps. */
+		time = data_race(READ_ONCE(task->start_time));
+		/* Then what was read in between is not what is there now. */
+		again = data_race(READ_ONCE(task->start_time));
+	} while (time != again);
+	return time;
+}
+
 /* The thread after @prev in its process, or the first one there. */
 static struct task_struct *iter_thread(const struct bc_task_iter *iter,
 				       struct task_struct *process,
@@ -148,7 +161,7 @@ static struct task_struct *iter_thread(const struct bc_task_iter *iter,
 	 * By exec, a thread gets the leader's time, which is earlier: it may be met twice. Who
 	 * was started in the same tick of a coarse clock may not have seen what was written.
 	 */
-	while (task && data_race(READ_ONCE(task->start_time)) > iter->before)
+	while (task && start_time(task) > iter->before)
 		task = __next_thread(task);
 	return task;
 }
