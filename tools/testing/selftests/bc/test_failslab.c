@@ -206,6 +206,14 @@ static bool is_counters(const char *dir, const char *name)
 }
 
 /* Each file in @dir and below that can be read. Returns how many there were. */
+/* Of an inode that it cannot make, proc says that there is no such file. */
+static int do_read_proc(const char *dir)
+{
+	int err = do_read(dir);
+
+	return err == -ENOENT ? -ENOMEM : err;
+}
+
 static int read_files(struct __test_metadata *_metadata, const char *dir)
 {
 	char inner[PATH_MAX];
@@ -248,9 +256,9 @@ TEST_F_TIMEOUT(fail, read_files, 300)
 	EXPECT_STREQ(before, after);
 
 	snprintf(path, sizeof(path), "/proc/%d/bc", moved);
-	bc_fail_all(_metadata, do_read, undo_nothing, empty, g, path);
+	bc_fail_all(_metadata, do_read_proc, undo_nothing, empty, g, path);
 	snprintf(path, sizeof(path), "/proc/beancounters");
-	bc_fail_all(_metadata, do_read, undo_nothing, empty, g, path);
+	bc_fail_all(_metadata, do_read_proc, undo_nothing, empty, g, path);
 	bc_reap(moved);
 }
 
