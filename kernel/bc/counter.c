@@ -51,7 +51,7 @@
  * once for the sections of all CPUs, after which every CPU knows; empties the
  * slots; and waits once more, for sections in which somebody else has emptied one
  * of the slots. Then @held is what is in use, and stays so while @pressure is up.
- * These waits are for a few dozen instructions, and are met only by a charge that
+ * These waits are for a few dozen instructions of each level, and are met only by a charge that
  * is about to be refused, by one above a barrier, and by who writes a limit, reads
  * @held or @minheld, or resets a watermark. @lent, which is set in the sections that
  * open slots, tells whether there can be anything to take back: who is refused again
@@ -526,13 +526,35 @@ static bool counts_in(const struct bc_counter *counter,
 	return counter;
 }
 
+/* Each has a section of its own: interrupts are off for one path to the root, not sixteen. */
+static void credit_drain_slot(atomic64_t *slot, struct bc_counter *counter)
+{
+	unsigned long flags = credit_begin();
+	s64 word = atomic64_read(slot);
+	struct bc_counter *owner;
+
+	do {
+		owner = NULL;
+		if (!word)
+			break;
+		owner = xa_load(&counter_ids, credit_id(word));
+		if (!counts_in(owner, counter)) {
+			owner = NULL;
+			break;
+		}
+	} while (!atomic64_try_cmpxchg(slot, &word, 0));
+
+	if (owner && credit_units(word))
+		uncharge_path(owner, NULL, credit_units(word));
+	credit_end(flags);
+}
+
 /*
  * Take back all credit of @counter and of what is below it. The caller has
  * raised ->pressure, and is in none of the sections that are waited for.
  */
 static void credit_drain(struct bc_counter *counter)
 {
-	unsigned long flags;
 	int cpu, i;
 
 	if (bc_sabotaged(BC_SABOTAGE_DRAIN))
@@ -548,26 +570,11 @@ static void credit_drain(struct bc_counter *counter)
 	for_each_possible_cpu(cpu) {
 		struct credit_cache *cache = per_cpu_ptr(&bc_credit_cache, cpu);
 
-		flags = credit_begin();
 		for (i = 0; i < CREDIT_SLOTS; i++) {
-			s64 word = atomic64_read(&cache->slot[i]);
-			struct bc_counter *owner;
-
-			do {
-				owner = NULL;
-				if (!word)
-					break;
-				owner = xa_load(&counter_ids, credit_id(word));
-				if (!counts_in(owner, counter)) {
-					owner = NULL;
-					break;
-				}
-			} while (!atomic64_try_cmpxchg(&cache->slot[i], &word, 0));
-
-			if (owner && credit_units(word))
-				uncharge_path(owner, NULL, credit_units(word));
+			/* What is put there later does not count in @counter. */
+			if (atomic64_read(&cache->slot[i]))
+				credit_drain_slot(&cache->slot[i], counter);
 		}
-		credit_end(flags);
 	}
 
 	/* A slot that was empty may have been emptied a moment ago. */

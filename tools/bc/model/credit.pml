@@ -298,7 +298,6 @@ inline credit_drain(from, level)
 		d = 0;
 		do
 		:: d < CPUS ->
-			credit_begin();
 #ifdef NO_DRAIN_MB2
 			/* The last slot is another CPU's. Its seq may be loaded before that. */
 			if
@@ -306,20 +305,25 @@ inline credit_drain(from, level)
 			:: skip
 			fi;
 #endif
-			atomic { word = id[d]; n = units[d] }
-			drain_slot(level);
 			if
-			:: n -> uncharge_path(word, NONE, n, 0)
-			:: else
-			fi;
+			:: id[d] == NONE
+			:: else ->
+				credit_begin();
+				atomic { word = id[d]; n = units[d] }
+				drain_slot(level);
+				if
+				:: n -> uncharge_path(word, NONE, n, 0)
+				:: else
+				fi;
 #ifdef NO_END_RELEASE
-			if
-			:: !ended -> credit_end()
-			:: else -> ended = false
-			fi;
+				if
+				:: !ended -> credit_end()
+				:: else -> ended = false
+				fi
 #else
-			credit_end();
+				credit_end()
 #endif
+			fi;
 			atomic { word = NONE; n = 0; d++ }
 		:: else -> break
 		od;
