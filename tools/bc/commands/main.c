@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* bcctl: make, fill, watch and keep groups of beancounters. See bcctl(8). */
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "bcctl.h"
+#include "start.h"
 
 const struct command *command;
 
@@ -55,27 +55,12 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-/*
- * What is closed of standard input, output and error would be the first thing that is opened: a
- * group, or a pipe of ours, in which the other end would get what is for people. To read from
- * such input, or to write such output, is as much an error as it was.
- */
-static void fill_standard(void)
-{
-	int fd;
-
-	for (fd = 0; fd <= 2; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
-		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
-			_exit(STATUS_FAILED);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	const char *name = argc ? strrchr(argv[0], '/') : NULL;
 
-	fill_standard();
+	if (bc_fill_standard(0))
+		_exit(STATUS_FAILED);
 	name = name ? name + 1 : argc ? argv[0] : "";
 	if (!strcmp(name, "bc-events")) {
 		command = &events_command;

@@ -4,6 +4,7 @@
  * OCI runtimes (crun, runc); under another name, in place of a runtime. See bc-oci-hook(8).
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <syslog.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "oci.h"
+#include "start.h"
 
 enum {
 	STATUS_USAGE = 2,
@@ -656,6 +658,9 @@ int main(int argc, char **argv)
 	bool done = false;
 	int status;
 
+	/* The runtime that this becomes finds closed what was closed. */
+	if (bc_fill_standard(O_CLOEXEC))
+		_exit(EXIT_FAILURE);
 	openlog("bc-oci-hook", LOG_PID, LOG_DAEMON);
 	name = name ? name + 1 : argc ? argv[0] : "";
 	/* A hook is called as its configuration has it. */

@@ -199,6 +199,25 @@ exec 9>&-
 next_stays "the group was not empty" $!
 rm "$BC_PROC/2001/made_up"
 
+# --- without standard input, output and error ---------------------------------
+# What is closed is not what is opened next. The record, for which a FIFO stands, is waited for.
+make_up 2001
+hook "$(state shut 2001 numpty 3)" createRuntime
+rm "$BC_PROC/2001/made_up"
+mv "$BC_STATE/bc-oci/shut" "$tmp/record"
+mkfifo "$BC_STATE/bc-oci/shut"
+over shut >"$tmp/state"
+$WRAP "$oci" poststop <"$tmp/state" >&- 2>&- &
+exec 9>"$BC_STATE/bc-oci/shut"
+is "oci: without standard output and error: nothing of ours is there" "/dev/null /dev/null" \
+	eval 'echo $(readlink /proc/$!/fd/1 /proc/$!/fd/2)'
+cat "$tmp/record" >&9
+mv "$tmp/record" "$BC_STATE/bc-oci/shut"
+exec 9>&-
+wait $!; result $? "oci: without standard output and error: removed"
+nothing shut "oci: gone"
+fails 1 "cannot read the state of the container" eval '$WRAP "$oci" createRuntime <&-'
+
 # --- errors: no container, and nothing is left --------------------------------
 # refused TEXT ANNOTATION VALUE...
 refused()
@@ -457,6 +476,9 @@ for args in "exec web sh" "--root /run/x --log=/l exec web sh" "--debug --log-fo
 	is "runtime: $args" "yes runc: $args" exec_runc $args
 done
 is "runtime: exec in a container that has no group" "runc: exec other web" exec_runc exec other web
+# It is the runtime's to open what it wants there, as without us.
+printf '#!/bin/sh\n[ -e /proc/$$/fd/0 ] || [ -e /proc/$$/fd/2 ] || echo closed\n' >"$tmp/real/runc"
+is "runtime: what is closed is closed for the runtime" closed eval 'runtime runc exec web sh <&- 2>&-'
 is "runtime: exec, of nothing" "runc: exec" exec_runc exec
 is "runtime: exec, help" "runc: exec -?" exec_runc exec "-?"
 is "runtime: exec, usage" "runc: exec --usage" exec_runc exec --usage
