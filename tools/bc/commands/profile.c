@@ -37,6 +37,22 @@ static int list_profiles(void)
 	return STATUS_OK;
 }
 
+/* What is wrong with it, as who sets it would be told. */
+static int fail_profile(const char *name, const char *from)
+{
+	struct bc_settings s;
+	int status;
+	char *wrong;
+
+	if (bc_profile_settings(profile_dir(), name, &s, &wrong) == -ENOMEM)
+		out_of_memory();
+	/* It may be another file by now. */
+	status = fail("%s", wrong ?: from);
+	bc_settings_free(&s);
+	free(wrong);
+	return status;
+}
+
 static int show_profile(const char *name)
 {
 	int err, status = STATUS_OK;
@@ -46,7 +62,9 @@ static int show_profile(const char *name)
 	err = bc_profile_text(profile_dir(), name, &text, &from);
 	if (err == -ENOMEM)
 		out_of_memory();
-	if (err) {
+	if (err == -EINVAL) {
+		status = fail_profile(name, from);
+	} else if (err) {
 		status = fail("there is no profile '%s', neither built in nor as %s: %s", name,
 			      from, "'bcctl profile list' lists them");
 	} else {

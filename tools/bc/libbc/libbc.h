@@ -307,7 +307,7 @@ bool bc_is_profile_name(const char *name);
 /*
  * The text of a profile, from a file in @dir (NULL for BC_PROFILE_DIR), or built in. *@from
  * is where from; to be freed, as is *@text. -ENOENT, with *@from being the file that would be
- * one; -ENOMEM.
+ * one; -EINVAL, if there is a NUL byte in it: bc_profile_settings() tells where; -ENOMEM.
  */
 int bc_profile_text(const char *dir, const char *name, char **text, char **from);
 /*

@@ -221,8 +221,16 @@ static int profile_text(const char *dir, const char *name, char **text, size_t *
 int bc_profile_text(const char *dir, const char *name, char **text, char **from)
 {
 	size_t len;
+	int err;
 
-	return profile_text(dir, name, text, &len, from);
+	err = profile_text(dir, name, text, &len, from);
+	/* What is behind it would be overlooked. */
+	if (!err && memchr(*text, '\0', len)) {
+		free(*text);
+		*text = NULL;
+		err = -EINVAL;
+	}
+	return err;
 }
 
 /* What is wrong, in *@wrong, or NULL there for lack of memory. Returns -errno. */
