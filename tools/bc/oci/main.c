@@ -252,6 +252,62 @@ static int check_place(struct bc *bc, const struct oci_state *s, const struct ho
 		    ": the hook's --below allows other places");
 }
 
+/**
+ * struct claim - a group that a container is to be in
+ * @bc: the handle
+ * @name: of the group
+ * @caller: the group of who calls, without a slash at the end
+ * @taken: it is the group of another container, or in there
+ * @same: it is that group
+ */
+struct claim {
+	struct bc *bc;
+	const char *name, *caller;
+	bool taken, same;
+};
+
+/* Is it this group, or below it? Both are as bc_group_open() takes them. */
+static bool is_inside(const char *name, const char *group)
+{
+	size_t len = strlen(group);
+
+	return !strncmp(name, group, len) && (!name[len] || name[len] == '/');
+}
+
+static void find_owner(const struct oci_record *rec, void *arg)
+{
+	struct claim *claim = arg;
+	struct bc_group *group;
+
+	/* In the container in which the caller is, there is all that the caller makes. */
+	if (!is_inside(claim->name, rec->group) ||
+	    is_inside(claim->caller, rec->group))
+		return;
+	/* Of a container that is gone, there may be a record still. */
+	if (oci_record_open(claim->bc, rec, &group) == -ENOENT)
+		return;
+	bc_group_close(group);
+	claim->taken = true;
+	claim->same |= !strcmp(claim->name, rec->group);
+}
+
+/*
+ * The group of a container, and all below it, is that container's: who knows its id is not to
+ * be charged there, nor to keep its group from being removed. The records, whose lock is held,
+ * say whose is which. 0 or EXIT_FAILURE.
+ */
+static int check_owner(struct bc *bc, const struct oci_state *s, const char *name,
+		       const char *caller)
+{
+	struct claim claim = { .bc = bc, .name = name, .caller = caller };
+
+	oci_record_each(find_owner, &claim);
+	if (!claim.taken)
+		return 0;
+	return fail("container %s: %s is %sthe group of another container; " OCI_PREFIX
+		    "group has to be elsewhere", s->id, name, claim.same ? "" : "in ");
+}
+
 /*
  * The group that a container is to be in: a path from the group of who calls, so that a
  * container in a container is in the limits of both, and one that a user starts in those of
@@ -297,9 +353,14 @@ static int find_name(struct bc *bc, const struct oci_state *s, const struct how 
 	if (caller[strlen(caller) - 1] == '/')
 		caller[strlen(caller) - 1] = '\0';
 	*name = format("%s%s", caller, path);
+	err = check_owner(bc, s, *name, caller);
+	if (err) {
+		free(*name);
+		*name = NULL;
+	}
 	free(caller);
 	free(path);
-	return 0;
+	return err;
 }
 
 static bool is_in(struct bc *bc, pid_t pid, struct bc_group *group)

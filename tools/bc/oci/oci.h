@@ -80,6 +80,8 @@ int oci_record_read(const char *container, struct oci_record *rec);
 int oci_record_write(const char *container, const struct oci_record *rec, char **where);
 void oci_record_drop(const char *container);
 void oci_record_free(struct oci_record *rec);
+/* All that can be read. */
+void oci_record_each(void (*fn)(const struct oci_record *rec, void *arg), void *arg);
 /* Those that are older than this; one for which @fn returns true is dropped. */
 void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void *arg),
 		      void *arg);

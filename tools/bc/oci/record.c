@@ -173,6 +173,29 @@ void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void
 		close(fd);
 }
 
+void oci_record_each(void (*fn)(const struct oci_record *rec, void *arg), void *arg)
+{
+	struct oci_record rec;
+	struct dirent *d;
+	char *where;
+	int fd;
+	DIR *dir;
+
+	fd = open_dir(false, &where);
+	free(where);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || read_file(fd, d->d_name, &rec) <= 0)
+			continue;
+		fn(&rec, arg);
+		oci_record_free(&rec);
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
+
 int oci_record_write(const char *container, const struct oci_record *rec, char **where)
 {
 	char *name, *temp;

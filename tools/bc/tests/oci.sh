@@ -391,6 +391,49 @@ done
 fails 1 "container bad: --below: '/a/../b' is no group" \
 	hook "$(state bad 2001 group /a/b)" --below /a/../b createRuntime
 fails 2 "'pods'" hook "$(state bad 2001 group /pods/b)" --below pods createRuntime
+# The group of another container, wherever it is, and what is below.
+make_up 2001
+make_up 2005
+make_up 2006
+hook "$(state web 2005 numpty 3)" createRuntime
+hook "$(state pod 2006 group /pods/pod numpty 3)" -b /pods createRuntime
+for g in /containers/web/x /containers//web/x/y/ /pods/pod/b; do
+	fails 1 "container bad: $(tr -s / <<<"${g%/}") is in the group of another container" \
+		hook "$(state bad 2001 group $g numpty 2)" -b / createRuntime
+	nothing bad "oci: nothing is left of that"
+done
+for g in /containers/web /pods/pod; do
+	fails 1 "container bad: $g is the group of another container; org.beancounters.group has to be elsewhere" \
+		hook "$(state bad 2001 group $g numpty 2)" -b / createRuntime
+	nothing bad "oci: nothing is left of that"
+done
+is "oci: the groups of others are as they were" "2005 2006" eval \
+	'echo $(cat "$root/containers/web/tasks" "$root/pods/pod/tasks"; ls -d "$root/containers/web/x" "$root/pods/pod/b" 2>/dev/null)'
+# Its name only begins like that; the caller is in there; it is gone.
+below /pods /containers/webx
+below /pods /pods/podx
+make_up 2001
+echo "0:numtasks:/containers/web" >"$BC_PROC/self/bc"
+ok "oci: in the group of a container that calls" \
+	hook "$(state own 2001 group /containers/x numpty 3)" createRuntime
+is "oci: it is there" 2001 cat "$root/containers/web/containers/x/tasks"
+make_up 2007
+fails 1 "container bad: /containers/web/containers/x/y is in the group of another container" \
+	hook "$(state bad 2007 group /containers/x/y)" createRuntime
+echo "0:numtasks:/" >"$BC_PROC/self/bc"
+rm "$BC_PROC/2001/made_up" "$BC_PROC/2005/made_up" "$BC_PROC/2006/made_up"
+hook "$(over own)" poststop
+hook "$(over pod)" poststop
+bcctl delete -r containers/web
+ok "oci: in the place of a container that is gone" \
+	hook "$(state own 2007 group /containers/web/x numpty 3)" createRuntime
+rm "$BC_PROC/2007/made_up"
+hook "$(over own)" poststop
+hook "$(over web)" poststop
+bcctl delete containers/web
+[ ! -e "$root/pods/pod" ] && [ -z "$(ls "$BC_STATE/bc-oci")" ]
+result $? "oci: the groups of others: gone"
+make_up 2001
 ok "oci: a profile" hook "$(state prof 2001 profile small numfiles 7 numpty.limit 9)" createRuntime
 is "oci: its limits, and what goes before" "7 7 9 96" eval \
 	'echo $(bcctl get containers/prof numfiles.barrier) $(bcctl get containers/prof numfiles.limit) $(bcctl get containers/prof numpty.limit) $(bcctl get containers/prof numtasks.limit)'
