@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Settings: all are written, or none. */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -201,6 +202,12 @@ static int check_setting(struct bc_group *group, const struct bc_setting *s,
 
 static int check_write(struct bc_group *group, const char *path)
 {
+	struct stat st;
+
+	/* configfs lets not even root write such a file. */
+	if (!fstatat(group->fd, path, &st, 0) && !(st.st_mode & 0222))
+		return bc_fail(group->bc, EACCES, "cannot write to %s of %s: it can only be read",
+			       path, group->name);
 	if (!faccessat(group->fd, path, W_OK, AT_EACCESS))
 		return 0;
 	return bc_fail(group->bc, errno, "cannot write to %s of %s: %s", path, group->name,

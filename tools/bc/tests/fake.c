@@ -108,14 +108,12 @@ static void add_controller(const char *group, const char *name)
 		{ "held", "0\n" }, { "maxheld", "0\n" }, { "minheld", "0\n" },
 		{ "barrier", "max\n" }, { "limit", "max\n" }, { "failcnt", "0\n" },
 	};
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], path[PATH_MAX];
 	size_t i;
 
 	to_path(dir, "%s/%s", group, name);
 	__real_mkdir(dir, 0755);
 	for (i = 0; is_counter(name) && i < 6; i++) {
-		char path[PATH_MAX];
-
 		put(dir, files[i][0], files[i][1]);
 		to_path(path, "%s/%s", dir, files[i][0]);
 		if (!strcmp(files[i][0], "held") || !strcmp(files[i][0], "failcnt"))
@@ -125,6 +123,10 @@ static void add_controller(const char *group, const char *name)
 		put(dir, "usage", "1500000000\n");
 		put(dir, "user", "1000000000\n");
 		put(dir, "system", "500000000\n");
+		to_path(path, "%s/user", dir);
+		chmod(path, 0444);
+		to_path(path, "%s/system", dir);
+		chmod(path, 0444);
 	}
 	if (!strcmp(name, "cpuset")) {
 		put(dir, "cpus", "0-3\n");
@@ -434,6 +436,7 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags)
 int __wrap_openat(int dirfd, const char *name, int flags, ...)
 {
 	char path[PATH_MAX], alive[4096];
+	struct stat st;
 	mode_t mode = 0;
 	va_list ap;
 	int fd, err;
@@ -456,6 +459,9 @@ int __wrap_openat(int dirfd, const char *name, int flags, ...)
 		return __real_openat(dirfd, name, flags, mode);
 	}
 	err = flags & O_PATH ? wanted_failure("BC_FAKE_SHUT", path) : 0;
+	/* Not even root writes to what can only be read. */
+	if ((flags & O_ACCMODE) != O_RDONLY && !fstat(fd, &st) && !(st.st_mode & 0222))
+		err = EACCES;
 	if (err) {
 		if (err == ENOENT)
 			remove_all(path);

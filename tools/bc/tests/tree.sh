@@ -34,11 +34,16 @@ numsiginfo numtcpsock numothersock cpuacct cpuset nodeset newthing${*:+ $*}"
 			;;
 		esac
 	done
+	for f in usage user system; do
+		echo 0 >"$dir/config/bc/cpuacct/$f"
+	done
+	chmod 444 "$dir/config/bc/cpuacct/user" "$dir/config/bc/cpuacct/system"
 	echo 123 >"$dir/config/bc/numtasks/held"
 	echo 0-3 >"$dir/config/bc/cpuset/cpus"
 	echo 0 >"$dir/config/bc/cpuset/cpu_exclusive"
 	echo 0 >"$dir/config/bc/nodeset/mems"
 	echo 0 >"$dir/config/bc/nodeset/memory_migrate"
+	echo 0 >"$dir/config/bc/nodeset/memory_pressure_enabled"
 	{
 		printf '#hierarchy\tname\tgroups\tcontrollers\n'
 		printf '0\tbc\t1\t%s\n' "$(echo $controllers | tr ' ' ,)"
