@@ -78,6 +78,19 @@ const char *profile_dir(void);
 /* bc_set(), where "profile" stands for what it has; says what is left out. */
 int set_all(struct bc_group *group, const struct bc_settings *s);
 
+/*
+ * What bc_set() and the kernel would say of settings, as far as it can be known without the
+ * group; @is_root: it is a root. Calls @wrong for each that is wrong, with the reason.
+ */
+void check_settings(struct bc *bc, bool is_root, const struct bc_settings *s,
+		    void (*wrong)(const struct bc_setting *s, const char *why, void *arg),
+		    void *arg);
+
+#define MAX_BIT 8192
+
+/* "0-3,6" as bits; false if it is none, or too long for us. */
+bool parse_list(const char *text, bool bits[MAX_BIT]);
+
 /* By name or number: is there such a one? *@gid is the user's, or -1 if it is not known. */
 bool find_user(const char *name, uid_t *uid, gid_t *gid);
 bool find_group(const char *name, gid_t *gid);

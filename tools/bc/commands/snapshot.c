@@ -237,13 +237,14 @@ const struct command snapshot_command = {
  * @file: its name, for messages
  * @bc: NULL as long as there is none
  * @dry: say, and do not
+ * @pending: hierarchies that the file has may not be there yet
  * @changes: how many there were
  * @not_given: STATUS_FAILED if a group could not be given away, which ends nothing
  */
 struct restoring {
 	const char *file;
 	struct bc *bc;
-	bool dry;
+	bool dry, pending;
 	unsigned long changes;
 	int not_given;
 };
@@ -342,6 +343,7 @@ static int restore_hierarchy(struct restoring *r, const struct conf_line *l)
  * @conf: what the file says
  * @path: in its hierarchy, to sort by
  * @h: NULL if it is only about to be made
+ * @is_root: it is a root
  * @want: all settings that are named, and "max" for counters that are not
  * @owner: who gets the directory and the lists of tasks, or, with @all, all files; or NULL
  * @owner_line: where that is
@@ -351,6 +353,7 @@ struct plan {
 	const struct conf_group *conf;
 	char *path;
 	const struct bc_hierarchy *h;
+	bool is_root;
 	struct bc_settings want;
 	const char *owner;
 	bool all;
@@ -418,19 +421,23 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 	memset(p, 0, sizeof(*p));
 	p->conf = g;
 	if (bc_parse_group(r->bc, g->name, &p->h, &p->path)) {
-		/* A dry run has not made the hierarchy. */
-		for (i = 0; r->dry && i < conf->nr_hierarchies; i++) {
+		for (i = 0; r->pending && i < conf->nr_hierarchies; i++) {
 			size_t len = strlen(conf->hierarchies[i].name);
 
 			if (!strncmp(g->name, conf->hierarchies[i].name, len) &&
 			    g->name[len] == ':') {
+				const char *path = g->name + len + 1;
+
 				p->h = NULL;
 				p->path = format("%s", g->name);
+				p->is_root = !path[strspn(path, "/")];
 				break;
 			}
 		}
 		if (!p->path)
 			return fail_line(r, g->line, bc_error(r->bc));
+	} else {
+		p->is_root = !p->path[1];
 	}
 	for (i = 0; i < g->n; i++) {
 		const struct conf_line *l = &g->lines[i];
@@ -457,16 +464,19 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 	return STATUS_OK;
 }
 
-/* The line where a setting is, or where its group is. */
+/* The line where a setting is, or where the profile is that has it, or the group. */
 static unsigned int line_of(const struct plan *p, const char *name)
 {
+	unsigned int line = p->conf->line;
 	size_t i;
 
 	for (i = 0; i < p->conf->n; i++) {
 		if (!strcmp(p->conf->lines[i].name, name))
 			return p->conf->lines[i].line;
+		if (!strcmp(p->conf->lines[i].name, "profile"))
+			line = p->conf->lines[i].line;
 	}
-	return p->conf->line;
+	return line;
 }
 
 /* A pair, or one of it. -EINVAL is said by bc_check() later on. */
@@ -490,72 +500,48 @@ static int parse_pair(const struct bc_controller *c, const char *text, long long
 	return err ?: bc_parse_amount(colon + 1, c->unit, limit);
 }
 
-/* A group that is not there yet cannot be asked: names and amounts, then. */
+struct line_check {
+	const struct restoring *r;
+	const struct plan *p;
+	int status;
+};
+
+static void wrong_setting(const struct bc_setting *s, const char *why, void *arg)
+{
+	struct line_check *check = arg;
+
+	/* The first one is said, as elsewhere. */
+	if (!check->status)
+		check->status = fail_line(check->r, line_of(check->p, s->name), why);
+}
+
+/* Names and values, with those of the profile: all but whether they are of this hierarchy. */
+static int check_lines(struct restoring *r, const struct plan *p)
+{
+	struct line_check check = { .r = r, .p = p };
+
+	check_settings(r->bc, p->is_root, &p->want, wrong_setting, &check);
+	return check.status;
+}
+
+/* A group that is not there yet cannot be asked. */
 static int check_new(struct restoring *r, const struct plan *p)
 {
 	const struct bc_controller *c;
-	long long barrier, limit;
 	size_t i;
 
-	for (i = 0; i < p->want.n; i++) {
-		const char *name = p->want.list[i].name, *value = p->want.list[i].value;
-		char *first = strndup(name, strcspn(name, "."));
-		bool whole = !strchr(name, '.');
-		const char *similar;
+	for (i = 0; i < p->want.n && p->h; i++) {
+		const char *name = p->want.list[i].name;
+		char *first = format("%.*s", (int)strcspn(name, "."), name);
 
-		if (!first)
-			out_of_memory();
 		c = bc_find_controller(r->bc, first);
-		similar = bc_similar_controller(r->bc, first);
 		free(first);
-		if (!c && (!whole || strcmp(name, "notify_on_release")))
-			return fail("%s:%u: there is no resource '%s'%s%s", r->file,
-				    line_of(p, name), name, similar ? ": is it " : "",
-				    similar ?: "");
-		if (c && p->h && c->hierarchy != p->h)
+		if (c && c->hierarchy != p->h)
 			return fail("%s:%u: %s is in hierarchy '%s', %s is not", r->file,
 				    line_of(p, name), c->name, c->hierarchy->name,
 				    p->conf->name);
-		if (!c || !whole)
-			continue;
-		if (!c->counter)
-			return fail("%s:%u: %s counts nothing that could be limited", r->file,
-				    line_of(p, name), c->name);
-		if (parse_pair(c, value, &barrier, &limit))
-			return fail("%s:%u: '%s' is no amount of %s", r->file, line_of(p, name),
-				    value, c->name);
-		if (barrier > limit)
-			return fail("%s:%u: the barrier of %s is above its limit", r->file,
-				    line_of(p, name), c->name);
 	}
 	return STATUS_OK;
-}
-
-#define MAX_BIT 8192
-
-/* "0-3,6" as bits; false if it is none, or too long for us. */
-static bool parse_list(const char *text, bool bits[MAX_BIT])
-{
-	const char *p = text;
-
-	memset(bits, 0, MAX_BIT * sizeof(bits[0]));
-	while (*p) {
-		unsigned long first, last;
-		char *end;
-
-		if (!isdigit((unsigned char)*p))
-			return false;
-		first = strtoul(p, &end, 10);
-		last = first;
-		if (*end == '-' && isdigit((unsigned char)end[1]))
-			last = strtoul(end + 1, &end, 10);
-		if (last < first || last >= MAX_BIT || (*end && *end != ','))
-			return false;
-		for (; first <= last; first++)
-			bits[first] = true;
-		p = *end ? end + 1 : end;
-	}
-	return true;
 }
 
 /* Do both say the same, though not with the same characters? */
@@ -798,16 +784,17 @@ static int by_path(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-static int restore_groups(struct restoring *r, struct conf *conf)
+/* All that can be said of the lines alone. *@all is to be freed in any case. */
+static int plan_groups(struct restoring *r, const struct conf *conf, struct plan **all)
 {
-	size_t n = conf->nr_groups, i, nr = 0;
+	size_t n = conf->nr_groups, i;
 	struct plan *plans = alloc(n, sizeof(*plans));
 	int status = STATUS_OK;
 
-	for (i = 0; i < n && !status; i++) {
-		status = make_plan(r, conf, &conf->groups[i], &plans[i]);
-		nr++;
-	}
+	*all = plans;
+	for (i = 0; i < n && !status; i++)
+		status = make_plan(r, conf, &conf->groups[i], &plans[i]) ?:
+			 check_lines(r, &plans[i]);
 	if (!status)
 		qsort(plans, n, sizeof(*plans), by_path);
 	for (i = 1; i < n && !status; i++) {
@@ -815,6 +802,40 @@ static int restore_groups(struct restoring *r, struct conf *conf)
 			status = fail("%s:%u: %s is there twice", r->file, plans[i].conf->line,
 				      plans[i].conf->name);
 	}
+	return status;
+}
+
+static void free_plans(struct plan *plans, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(plans[i].path);
+		bc_settings_free(&plans[i].want);
+	}
+	free(plans);
+}
+
+/* Before a hierarchy is made, so that nothing is if a line is wrong. */
+static int check_groups(struct restoring *r, const struct conf *conf)
+{
+	struct plan *plans;
+	int status;
+
+	r->pending = true;
+	status = plan_groups(r, conf, &plans);
+	r->pending = r->dry;
+	free_plans(plans, conf->nr_groups);
+	return status;
+}
+
+static int restore_groups(struct restoring *r, const struct conf *conf)
+{
+	size_t n = conf->nr_groups, i;
+	struct plan *plans;
+	int status;
+
+	status = plan_groups(r, conf, &plans);
 	for (i = 0; i < n && !status; i++)
 		status = check_plan(r, &plans[i]);
 	/* Parents first, then what could not be done then, from below, then again. */
@@ -828,11 +849,7 @@ static int restore_groups(struct restoring *r, struct conf *conf)
 		if (!plans[i].done)
 			status = restore_group(r, &plans[i], false);
 	}
-	for (i = 0; i < nr; i++) {
-		free(plans[i].path);
-		bc_settings_free(&plans[i].want);
-	}
-	free(plans);
+	free_plans(plans, n);
 	return status;
 }
 
@@ -894,6 +911,7 @@ static int cmd_restore(int argc, char **argv)
 		return status;
 	}
 	r.bc = open_bc();
+	status = check_groups(&r, &conf);
 	for (i = 0; i < conf.nr_hierarchies && !status; i++)
 		status = restore_hierarchy(&r, &conf.hierarchies[i]);
 	if (!status)
@@ -918,6 +936,7 @@ const struct command restore_command = {
 	"FILE is as bc.conf(5) describes; '-' is standard input. Each change is a line. What\n"
 	"is so already is left alone, so that it can be run again. In a group that is named,\n"
 	"a resource that is not named gets no limit. Groups that are not named stay as they\n"
-	"are. Hierarchies come first; then all groups are checked before one is changed. An\n"
-	"owner who is not known is said, and all else is done.\n",
+	"are. Lines are checked before anything is changed. Hierarchies come first; then all\n"
+	"groups are checked before one is changed. An owner who is not known is said, and all\n"
+	"else is done.\n",
 };

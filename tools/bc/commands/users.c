@@ -41,128 +41,35 @@ static bool in_group(const char *name, void *arg)
 	return found;
 }
 
-/**
- * struct bounds - what a line says of a counter
- * @given: a BC_BIT() for each of BC_BARRIER and BC_LIMIT
- * @known: those that are amounts
- * @val: these
- */
-struct bounds {
-	unsigned int given, known;
-	long long val[BC_NR_FILES];
-};
-
-/* One of them. What is wrong, to be freed, or NULL. */
-static char *check_bound(const struct bc_controller *c, const struct bc_setting *s,
-			 const char *text, enum bc_file file, struct bounds *bounds)
-{
-	if (bounds->given & BC_BIT(file))
-		return format("%s is given twice", c->name);
-	bounds->given |= BC_BIT(file);
-	if (bc_parse_amount(text, c->unit, &bounds->val[file]))
-		return format("'%s' of %s is no amount", s->value, s->name);
-	bounds->known |= BC_BIT(file);
-	return NULL;
-}
-
-/* LIMIT or BARRIER:LIMIT. */
-static char *check_pair(const struct bc_controller *c, const struct bc_setting *s,
-			struct bounds *bounds)
-{
-	const char *colon = strchr(s->value, ':'), *limit = colon ? colon + 1 : s->value;
-	char *barrier = format("%.*s", colon ? (int)(colon - s->value) : INT_MAX, s->value);
-	char *wrong = check_bound(c, s, barrier, BC_BARRIER, bounds);
-
-	free(barrier);
-	return wrong ?: check_bound(c, s, limit, BC_LIMIT, bounds);
-}
-
-/* A root has all the files that groups have. */
-static bool is_there(struct bc *bc, const struct bc_controller *c, const char *file)
-{
-	char *path = format("%s/%s", c->name, file);
-	struct bc_group *root;
-	bool found = false;
-
-	if (!bc_group_root(bc, c->hierarchy, &root)) {
-		found = !faccessat(bc_group_fd(root), path, F_OK, 0);
-		bc_group_close(root);
-	}
-	free(path);
-	return found;
-}
-
-/*
- * What bc_set() would say of this at login, as far as it can be known without a group, to be
- * freed; or NULL. @bounds are those of the controllers.
- */
-static char *check_value(struct bc *bc, const struct bc_setting *s, struct bounds *bounds)
-{
-	size_t len = strcspn(s->name, "."), n;
-	const char *file = s->name + len + (s->name[len] == '.'), *similar;
-	char *name = format("%.*s", (int)len, s->name), *wrong = NULL;
-	const struct bc_controller *c = bc_find_controller(bc, name);
-
-	similar = c ? NULL : bc_similar_controller(bc, name);
-	if (!c && (s->name[len] || strcmp(name, "notify_on_release")))
-		wrong = format("there is no resource '%s'%s%s%s", name, similar ? ": is it '" : "",
-			       similar ?: "", similar ? "'?" : "");
-	free(name);
-	if (!c)
-		return wrong;
-	if (strchr(file, '/'))
-		return format("'%s' is no resource", s->name);
-	if (!file[0] && !c->counter)
-		return format("%s counts nothing that could be limited", c->name);
-	bounds += c - bc_controllers(bc, &n);
-	if (!file[0])
-		return check_pair(c, s, bounds);
-	if (c->counter && !strcmp(file, "barrier"))
-		return check_bound(c, s, s->value, BC_BARRIER, bounds);
-	if (c->counter && !strcmp(file, "limit"))
-		return check_bound(c, s, s->value, BC_LIMIT, bounds);
-	if (c->counter && (!strcmp(file, "held") || !strcmp(file, "failcnt")))
-		return format("%s cannot be set: it is what the kernel has counted", s->name);
-	return is_there(bc, c, file) ? NULL : format("%s has no file '%s'", c->name, file);
-}
-
 static int fail_line(const struct checking *c, const struct bc_user *user, const char *why)
 {
 	return fail("%s:%u: %s", c->file, user->line, why);
 }
 
-/* Names and amounts of a line, with those of its profile. */
-static int check_line(struct bc *bc, const struct bc_user *user, struct checking *c)
-{
-	const struct bc_hierarchy *h = bc_find_hierarchy(bc, "0");
-	const struct bc_controller *controllers;
-	int status = STATUS_OK;
-	struct bounds *bounds;
-	struct bc_settings s;
-	size_t i, n;
-	char *wrong;
+struct line {
+	struct checking *c;
+	const struct bc_user *user;
+};
 
-	if (bc_expand_profile(bc, h, profile_dir(), &user->settings, &s, NULL, NULL))
-		status = fail_line(c, user, bc_error(bc));
-	controllers = bc_controllers(bc, &n);
-	bounds = alloc(n, sizeof(*bounds));
-	for (i = 0; i < s.n; i++) {
-		wrong = check_value(bc, &s.list[i], bounds);
-		if (wrong)
-			status = fail_line(c, user, wrong);
-		free(wrong);
-	}
-	for (i = 0; i < n; i++) {
-		if (bounds[i].known != (BC_BIT(BC_BARRIER) | BC_BIT(BC_LIMIT)) ||
-		    bounds[i].val[BC_BARRIER] <= bounds[i].val[BC_LIMIT])
-			continue;
-		wrong = format("the barrier of %s is above its limit", controllers[i].name);
-		status = fail_line(c, user, wrong);
-		free(wrong);
-	}
-	free(bounds);
+static void wrong_setting(const struct bc_setting *s, const char *why, void *arg)
+{
+	struct line *line = arg;
+
+	(void)s;
+	line->c->status = fail_line(line->c, line->user, why);
+}
+
+/* Names and values of a line, with those of its profile. */
+static void check_line(struct bc *bc, const struct bc_user *user, struct checking *c)
+{
+	struct line line = { .c = c, .user = user };
+	struct bc_settings s;
+
+	if (bc_expand_profile(bc, bc_find_hierarchy(bc, "0"), profile_dir(), &user->settings, &s,
+			      NULL, NULL))
+		c->status = fail_line(c, user, bc_error(bc));
+	check_settings(bc, false, &s, wrong_setting, &line);
 	bc_settings_free(&s);
-	return status;
 }
 
 static int check_all(struct bc *bc, const struct bc_users *users, struct checking *c)
@@ -170,7 +77,7 @@ static int check_all(struct bc *bc, const struct bc_users *users, struct checkin
 	size_t i;
 
 	for (i = 0; i < users->n; i++)
-		c->status = check_line(bc, &users->list[i], c) ?: c->status;
+		check_line(bc, &users->list[i], c);
 	return c->status;
 }
 
