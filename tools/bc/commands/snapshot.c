@@ -386,35 +386,36 @@ static void want_the_rest(struct restoring *r, struct plan *p)
 	}
 }
 
-/* What a profile names goes where the group does not say otherwise, if it is there. */
-static int want_profile(struct restoring *r, struct plan *p, const struct conf_line *line)
+/* The line where a setting is, or where the profile is that has it, or the group. */
+static unsigned int line_of(const struct plan *p, const char *name)
 {
-	struct bc_settings profile;
-	char *wrong;
+	unsigned int line = p->conf->line;
 	size_t i;
 
-	if (bc_profile_settings(profile_dir(), line->value, &profile, &wrong)) {
-		if (!wrong)
-			out_of_memory();
-		fail_line(r, line->line, wrong);
-		free(wrong);
-		return STATUS_FAILED;
+	for (i = 0; i < p->conf->n; i++) {
+		if (!strcmp(p->conf->lines[i].name, name))
+			return p->conf->lines[i].line;
+		if (!strcmp(p->conf->lines[i].name, "profile"))
+			line = p->conf->lines[i].line;
 	}
-	for (i = 0; i < profile.n; i++) {
-		const struct bc_setting *s = &profile.list[i];
-		const struct bc_controller *c = bc_find_controller(r->bc, s->name);
+	return line;
+}
 
-		if (c && c->hierarchy == p->h && !bc_settings_have(&p->want, s->name))
-			add_setting(&p->want, s->name, s->value);
-	}
-	bc_settings_free(&profile);
-	return STATUS_OK;
+/* What a profile names goes where the group does not say otherwise, if it is there. */
+static int want_profile(struct restoring *r, struct plan *p)
+{
+	struct bc_settings all;
+	int err;
+
+	err = bc_expand_profile(r->bc, p->h, profile_dir(), &p->want, &all, NULL, NULL);
+	bc_settings_free(&p->want);
+	p->want = all;
+	return err ? fail_line(r, line_of(p, "profile"), bc_error(r->bc)) : STATUS_OK;
 }
 
 static int make_plan(struct restoring *r, const struct conf *conf, const struct conf_group *g,
 		     struct plan *p)
 {
-	const struct conf_line *profile = NULL;
 	int status;
 	size_t i;
 
@@ -446,8 +447,6 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 			p->owner = l->value;
 			p->all = l->name[0] == 'm';
 			p->owner_line = l->line;
-		} else if (!strcmp(l->name, "profile")) {
-			profile = l;
 		} else if (bc_settings_have(&p->want, l->name)) {
 			return fail("%s:%u: %s is there twice in %s", r->file, l->line, l->name,
 				    g->name);
@@ -455,28 +454,10 @@ static int make_plan(struct restoring *r, const struct conf *conf, const struct 
 			add_setting(&p->want, l->name, l->value);
 		}
 	}
-	if (profile) {
-		status = want_profile(r, p, profile);
-		if (status)
-			return status;
-	}
-	want_the_rest(r, p);
-	return STATUS_OK;
-}
-
-/* The line where a setting is, or where the profile is that has it, or the group. */
-static unsigned int line_of(const struct plan *p, const char *name)
-{
-	unsigned int line = p->conf->line;
-	size_t i;
-
-	for (i = 0; i < p->conf->n; i++) {
-		if (!strcmp(p->conf->lines[i].name, name))
-			return p->conf->lines[i].line;
-		if (!strcmp(p->conf->lines[i].name, "profile"))
-			line = p->conf->lines[i].line;
-	}
-	return line;
+	status = want_profile(r, p);
+	if (!status)
+		want_the_rest(r, p);
+	return status;
 }
 
 /* A pair, or one of it. -EINVAL is said by bc_check() later on. */
