@@ -90,6 +90,8 @@ static long start_thread(int i)
 	int tid;
 
 	threads[i].end = 0;
+	/* It may be that of a thread of whom we were forked from, who is not going to clear it. */
+	threads[i].tid = 0;
 	tid = clone(thread_main, threads[i].stack + ARRAY_SIZE(threads[i].stack), flags,
 		    &threads[i].end, &threads[i].tid, NULL, &threads[i].tid);
 	return tid < 0 ? -errno : tid;
