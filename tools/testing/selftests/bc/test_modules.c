@@ -27,6 +27,8 @@ static int open_module(void)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0)
 			return fd;
+		if (errno != ENOENT)
+			return -errno;
 	}
 	return -ENOENT;
 }
