@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <sys/file.h>
 
+#include "../bc_cpus.h"
 #include "../bc_mm.h"
 #include "../bc_worker.h"
 #include "model.h"
@@ -1030,6 +1031,18 @@ bool kernel_at_rest(double patience, char *wrong)
 	return kernel_in_limits(wrong);
 }
 
+/* A CPU that has nothing to do keeps the last address space that it had, and so its group. */
+static void visit_cpus(void)
+{
+	int cpu[BC_CPUS_MAX], n = bc_cpus("online", cpu);
+	cpu_set_t before;
+
+	sched_getaffinity(0, sizeof(before), &before);
+	while (n--)
+		bc_pin(0, cpu[n]);
+	sched_setaffinity(0, sizeof(before), &before);
+}
+
 /* Those that were removed, too. What the kernel remembers of files may keep them. */
 static bool groups_gone(double patience, char *wrong)
 {
@@ -1043,8 +1056,10 @@ static bool groups_gone(double patience, char *wrong)
 				 groups_before, groups);
 			return false;
 		}
-		if (!dropped && bc_now() > end - patience)
+		if (!dropped && bc_now() > end - patience) {
 			dropped = !bc_write("/proc/sys/vm", "drop_caches", "3");
+			visit_cpus();
+		}
 		usleep(10000);
 	}
 	return true;
