@@ -8,7 +8,7 @@ export VARIANT CONFIG JOBS CPUS MEM NODES SHARE LAB TIMEOUT APPEND SUDO MIRROR L
 kernel_dir = build/kernel$(if $(filter-out default,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more model bench thrash stress stress-ng fuzz netapps containers profiles
+.PHONY: help demo test test-more model bench latency thrash stress stress-ng fuzz netapps containers profiles
 .PHONY: kcsan rt arm64 machines scale
 .PHONY: kernel vm initramfs check deb distro tree refresh apply patch packages clean
 
@@ -20,6 +20,8 @@ help:
 	@echo 'make model     the counters under weak memory ordering, all that can happen: Spin'
 	@echo 'make bench     what it costs, in instructions: build/bench/report.md, tables and plots'
 	@echo "               BENCH='...' are arguments of perf-scripts/bench, which --help explains"
+	@echo 'make latency   how long interrupts and preemption are off at a stretch by what we do'
+	@echo "               LATENCY='...' are arguments of perf-scripts/latency, which --help explains"
 	@echo 'make thrash    groups that need more memory than they may have, beside cgroups'
 	@echo "               THRASH='...' are arguments of perf-scripts/thrash, which --help explains"
 	@echo 'make stress SECONDS=60   a mixed load, moves and removals, under the debug kernel'
@@ -56,7 +58,7 @@ help:
 	@echo 'make clean     remove build/; the compiler cache (ccache) stays'
 	@echo
 	@echo 'Variables:'
-	@echo '  VARIANT=default|debug|distro|nobc|thrash|kcsan|rt|arm64   which kernel; see lab/config/'
+	@echo '  VARIANT=default|debug|distro|nobc|latency|thrash|kcsan|rt|arm64   which kernel'
 	@echo '  CONFIG=file                  for kernel and deb: a configuration of your own'
 	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
 	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
@@ -139,6 +141,9 @@ distro: deb
 
 bench:
 	@perf-scripts/bench $(BENCH)
+
+latency:
+	@perf-scripts/latency $(LATENCY)
 
 thrash:
 	@perf-scripts/thrash $(THRASH)
