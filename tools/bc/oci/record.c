@@ -141,19 +141,30 @@ int oci_record_read(const char *container, struct oci_record *rec)
 	return ret;
 }
 
-void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void *arg),
-		      void *arg)
+/* NULL if there are none, or none that can be read. */
+static DIR *open_records(void)
 {
-	struct oci_record rec;
-	struct dirent *d;
-	struct stat st;
 	char *where;
-	int fd;
 	DIR *dir;
+	int fd;
 
 	fd = open_dir(false, &where);
 	free(where);
 	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void *arg),
+		      void *arg)
+{
+	DIR *dir = open_records();
+	int fd = dir ? dirfd(dir) : -1;
+	struct oci_record rec;
+	struct dirent *d;
+	struct stat st;
+
 	while (dir && (d = readdir(dir))) {
 		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
 		    st.st_mtime > time(NULL) - seconds)
@@ -169,31 +180,22 @@ void oci_record_sweep(int seconds, bool (*fn)(const struct oci_record *rec, void
 	}
 	if (dir)
 		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
 }
 
 void oci_record_each(void (*fn)(const struct oci_record *rec, void *arg), void *arg)
 {
+	DIR *dir = open_records();
 	struct oci_record rec;
 	struct dirent *d;
-	char *where;
-	int fd;
-	DIR *dir;
 
-	fd = open_dir(false, &where);
-	free(where);
-	dir = fd < 0 ? NULL : fdopendir(fd);
 	while (dir && (d = readdir(dir))) {
-		if (d->d_name[0] == '.' || read_file(fd, d->d_name, &rec) <= 0)
+		if (d->d_name[0] == '.' || read_file(dirfd(dir), d->d_name, &rec) <= 0)
 			continue;
 		fn(&rec, arg);
 		oci_record_free(&rec);
 	}
 	if (dir)
 		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
 }
 
 int oci_record_write(const char *container, const struct oci_record *rec, char **where)
