@@ -547,7 +547,7 @@ struct storm {
 	bool greedy;
 	unsigned long rounds;
 	atomic_t running;
-	unsigned long above;
+	atomic_t above;
 	struct completion done;
 };
 
@@ -583,7 +583,7 @@ static int crammer_fn(void *data)
 			mine -= n;
 		}
 		if (raw_held(s->top) > bc_counter_limit(s->top))
-			s->above++;
+			atomic_inc(&s->above);
 		if (i % 64 == 0)
 			cond_resched();
 	}
@@ -626,7 +626,7 @@ static void run_storm(struct kunit *test, struct storm *s, unsigned int batch,
 		refused += s->crammer[i].refused;
 		highest = max(highest, s->crammer[i].highest);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, s->above, 0, "held was above the limit");
+	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->above), 0, "held was above the limit");
 	if (s->greedy) {
 		KUNIT_EXPECT_GT_MSG(test, refused, 0, "the test was too easy");
 		/* With siblings, all of it is at the top's limit. */
@@ -718,7 +718,7 @@ static void bc_counter_test_interrupts(struct kunit *test)
 		bc_counter_uncharge(s->top, atomic_xchg(&irq.charged, 0));
 	}
 	wait_for_completion(&s->done);
-	KUNIT_EXPECT_EQ(test, s->above, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->above), 0);
 	KUNIT_EXPECT_EQ(test, bc_counter_held(s->top), 0);
 }
 
