@@ -58,7 +58,8 @@ help:
 	@echo 'make clean     remove build/; the compiler cache (ccache) stays'
 	@echo
 	@echo 'Variables:'
-	@echo '  VARIANT=default|debug|distro|nobc|latency|thrash|kcsan|rt|arm64   which kernel'
+	@echo '  VARIANT=default|debug|distro|nobc|latency|thrash|kcsan|rt|arm64   which kernel,'
+	@echo '                               see lab/config/'
 	@echo '  CONFIG=file                  for kernel and deb: a configuration of your own'
 	@echo '  CPUS=2 MEM=1G NODES=1        the guest; NUMA nodes share CPUs and memory'
 	@echo '  SHARE=dir                    show a folder of the host at /mnt in the guest'
