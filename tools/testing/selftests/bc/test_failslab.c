@@ -205,7 +205,6 @@ static bool is_counters(const char *dir, const char *name)
 	return false;
 }
 
-/* Each file in @dir and below that can be read. Returns how many there were. */
 /* Of an inode that it cannot make, proc says that there is no such file. */
 static int do_read_proc(const char *dir)
 {
@@ -214,6 +213,7 @@ static int do_read_proc(const char *dir)
 	return err == -ENOENT ? -ENOMEM : err;
 }
 
+/* Each file in @dir and below that can be read. Returns how many there were. */
 static int read_files(struct __test_metadata *_metadata, const char *dir)
 {
 	char inner[PATH_MAX];
