@@ -197,8 +197,9 @@ sleep 0.2
 result $? "exec -d: bcctl was killed, the group is in use"
 gone $g
 result $? "exec -d: and then gone"
-ctl exec -c -d $g -- sh -c 'sleep 1 >/dev/null 2>&1 &' 2>"$tmp/err"
+ctl exec -c -d $g -- sh -c "sleep 1000 >/dev/null 2>&1 & echo \$! >$tmp/left" 2>"$tmp/err"
 has "exec -d: others are left" "still in use" cat "$tmp/err"
+kill "$(cat "$tmp/left")"
 gone $g
 result $? "exec -d: gone after these"
 wait
