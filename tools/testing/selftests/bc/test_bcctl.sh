@@ -56,6 +56,16 @@ pair()
 	echo "$(cat "$bc/$1/$2/barrier"):$(cat "$bc/$1/$2/limit")"
 }
 
+# Until a command succeeds, ten seconds.
+await()
+{
+	i=0
+	while ! "$@" && [ $i -lt 100 ]; do
+		sleep 0.1
+		i=$((i + 1))
+	done >/dev/null 2>&1
+}
+
 # Until a group is gone, ten seconds.
 gone()
 {
@@ -156,10 +166,13 @@ fi
 
 # A zombie, whose parent does not look for some time.
 ctl create $g
-sh -c "sh -c 'echo 0 >$bc/$g/tasks; exec sleep 0.2' & exec sleep 3" &
+sh -c "sh -c 'echo \$\$ >$tmp/pid; echo 0 >$bc/$g/tasks' & exec sleep 1000" &
 zombie=$!
-sleep 1
+await grep -q sleep /proc/$zombie/comm
+await grep -q . "$tmp/pid"
+await grep -q '^State:.Z' "/proc/$(cat "$tmp/pid")/status"
 has "delete: a zombie" "whose parent sleep[$zombie] has not waited for it" ctl delete $g
+kill $zombie
 wait $zombie
 ctl delete -k $g
 result $? "delete: when it has been reaped"
@@ -184,17 +197,14 @@ is "exec: not executable for want of files" 126 $?
 gone $g
 result $? "exec -d: gone"
 # No function: it is bcctl itself that is killed.
-"$BCCTL" exec -c -d $g -- sleep 2 &
+"$BCCTL" exec -c -d $g -- sleep 1000 &
 pid=$!
-i=0
-while [ -z "$(cat $bc/$g/tasks 2>/dev/null)" ] && [ $i -lt 100 ]; do
-	sleep 0.1
-	i=$((i + 1))
-done
+await grep -q . $bc/$g/tasks
 kill -9 $pid
 sleep 0.2
 [ -d $bc/$g ]
 result $? "exec -d: bcctl was killed, the group is in use"
+kill $(cat $bc/$g/tasks)
 gone $g
 result $? "exec -d: and then gone"
 ctl exec -c -d $g -- sh -c "sleep 1000 >/dev/null 2>&1 & echo \$! >$tmp/left" 2>"$tmp/err"
@@ -249,13 +259,12 @@ fi
 ctl create $g numfiles=0
 "$BCCTL" events -v -b 16384 -e refused -g /$g >"$tmp/events" 2>"$tmp/ready" &
 pid=$!
-i=0
-while ! grep -qs ready "$tmp/ready" && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done
+await grep -q ready "$tmp/ready"
 kill -STOP $pid
 sh -c "echo 0 >$bc/$g/tasks; i=0
 	while [ \$i -lt 500 ]; do true </dev/null; i=\$((i + 1)); done" 2>/dev/null
 kill -CONT $pid
-sleep 1
+await grep -q "lost some here" "$tmp/events"
 kill $pid
 wait $pid
 is "events: ended" 0 $?
