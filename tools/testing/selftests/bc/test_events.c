@@ -830,14 +830,14 @@ static int finish(struct bc_listener *l, const char *dir, struct account *a)
 
 #define MAX_STORM 16
 
-static int twenty_thousand(void *arg)
+static int four_thousand(void *arg)
 {
-	return bc_opens_refused((void *)20000);
+	return bc_opens_refused((void *)4000);
 }
 
-static int five_thousand(void *arg)
+static int one_thousand(void *arg)
 {
-	return bc_opens_refused((void *)5000);
+	return bc_opens_refused((void *)1000);
 }
 
 /*
@@ -875,12 +875,6 @@ static int go_on(const pid_t *pid, int n)
 	while (n--)
 		kill(pid[n], SIGCONT);
 	return 0;
-}
-
-/* For a queue of 256; not more, as nothing else in the system runs meanwhile. */
-static int one_thousand(void *arg)
-{
-	return bc_opens_refused((void *)1000);
 }
 
 /* Start @n children in @dir that all do @fn, let them @go, hear until all have ended. */
@@ -944,9 +938,9 @@ TEST_F_TIMEOUT(bc, storm, 300)
 	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "0"));
 	ASSERT_EQ(0, listen_to(&l, 64 << 20));
 	ASSERT_EQ(0, begin(&l, self->dir));
-	EXPECT_EQ(0, hear_storm(self->dir, twenty_thousand, 1, go_on, &a));
+	EXPECT_EQ(0, hear_storm(self->dir, four_thousand, 1, go_on, &a));
 	EXPECT_EQ(0, finish(&l, self->dir, &a));
-	check_account(_metadata, self->dir, 20000, &a);
+	check_account(_metadata, self->dir, 4000, &a);
 	EXPECT_EQ(0, a.disorder);
 	close(l.fd);
 }
@@ -959,9 +953,9 @@ TEST_F_TIMEOUT(bc, storm_of_four, 300)
 	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "0"));
 	ASSERT_EQ(0, listen_to(&l, 64 << 20));
 	ASSERT_EQ(0, begin(&l, self->dir));
-	EXPECT_EQ(0, hear_storm(self->dir, five_thousand, 4, go_on, &a));
+	EXPECT_EQ(0, hear_storm(self->dir, one_thousand, 4, go_on, &a));
 	EXPECT_EQ(0, finish(&l, self->dir, &a));
-	check_account(_metadata, self->dir, 20000, &a);
+	check_account(_metadata, self->dir, 4000, &a);
 	close(l.fd);
 }
 
@@ -979,6 +973,7 @@ TEST_F_TIMEOUT(bc, nobody_sends, 300)
 	ASSERT_EQ(0, bc_write(self->dir, "numfiles/limit", "0"));
 	ASSERT_EQ(0, listen_to(&l, 64 << 20));
 	ASSERT_EQ(0, begin(&l, self->dir));
+	/* The queue has 256. Not more, as nothing else in the system runs meanwhile. */
 	EXPECT_EQ(0, hear_storm(self->dir, one_thousand, n, hog_cpus, &a));
 	EXPECT_EQ(0, finish(&l, self->dir, &a));
 	check_account(_metadata, self->dir, 1000 * n, &a);
