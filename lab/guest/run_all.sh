@@ -15,7 +15,8 @@ test_mm_fuzz test_netlink test_netneighbour test_numflock test_sockbuf"
 
 slow="test_modules:memory test_clone:memory test_dcachesize:cost
 test_failslab:exec_task test_failslab:make_group test_hierarchies:css_groups
-test_kmemsize:each test_kmemsize:new_net test_listing:ten_thousand test_release:storm"
+test_kmemsize:each test_kmemsize:new_net test_listing:ten_thousand test_netlink:end_is_lost
+test_release:storm"
 
 # The first three need a kernel in which no group was made, or lives on, and so are first.
 sampled="test_kmempages:first test_swappages:no_memory_for_mkdir

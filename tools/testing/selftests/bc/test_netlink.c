@@ -854,7 +854,7 @@ TEST_F(bc, refused_at)
 	EXPECT_EQ(0, bc_in_child(sees_refusal, (void *)group_path(a)));
 }
 
-#define MANY 50
+#define MANY 25
 
 /* More than what goes into a message, into buffers of any size. */
 TEST_F_TIMEOUT(bc, many, 300)
@@ -1471,8 +1471,8 @@ TEST_F(bc, losses)
 	EXPECT_EQ(0, l2.overruns);
 
 	/* A queue that is too small, perhaps. */
-	EXPECT_EQ(0, run_in(b, bc_forks_refused, 5000));
-	check_sum(_metadata, &l2, b, 5001);
+	EXPECT_EQ(0, run_in(b, bc_forks_refused, 2000));
+	check_sum(_metadata, &l2, b, 2001);
 	EXPECT_EQ(0, l2.overruns);
 	close(l.fd);
 	close(l2.fd);
