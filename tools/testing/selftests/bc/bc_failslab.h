@@ -140,7 +140,7 @@ static inline void bc_fail_all(struct __test_metadata *_metadata,
 	bc_fail_held(dir, before, sizeof(before));
 	bc_fail_each(_metadata, what, undo, undone, dir, name);
 	/* What is freed late is given back then. */
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 500; i++) {
 		bc_fail_held(dir, after, sizeof(after));
 		if (!strcmp(before, after))
 			break;

@@ -149,16 +149,7 @@ static inline int bc_do_fork(long arg)
 /* A number when it does not change any more: what is freed late has been freed. */
 static inline long bc_calm(const char *dir, const char *file)
 {
-	long val = bc_get(dir, file), last;
-	int i, same = 0;
-
-	for (i = 0; i < 200 && same < 4; i++) {
-		usleep(30000);
-		last = val;
-		val = bc_get(dir, file);
-		same = val == last ? same + 1 : 0;
-	}
-	return val;
+	return bc_rest(dir, file, 4);
 }
 
 /* A number when it is at most @most: what is freed late has been freed. */

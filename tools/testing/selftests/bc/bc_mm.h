@@ -207,16 +207,8 @@ static void bc_puppet_main(int argc, char **argv)
 /* Is it dead? Perhaps nobody has reaped it. */
 static inline bool bc_is_gone(pid_t pid)
 {
-	char path[32], state = 'X';
-	FILE *f;
+	char state = bc_state(pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (f) {
-		if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-			state = 'X';
-		fclose(f);
-	}
 	return state == 'X' || state == 'Z';
 }
 

@@ -170,16 +170,17 @@ static inline int bc_settle_css_groups(int want)
 	return val;
 }
 
-/* The same when it has not changed for half a second. */
+/* The same when it has not changed for half a second, and some grace periods. */
 static inline int bc_rest_css_groups(void)
 {
 	int i, last = -1, val, same = 0;
 
-	for (i = 0; i < 500 && same < 25; i++) {
+	for (i = 0; i < 100 && same < 5; i++) {
 		val = bc_css_groups();
 		same = val == last ? same + 1 : 0;
 		last = val;
-		usleep(20000);
+		usleep(100000);
+		bc_grace_period();
 	}
 	return last;
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -285,12 +286,47 @@ static inline double bc_now(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+/* Wait until a grace period of RCU is over, however long that takes here. */
+static inline void bc_grace_period(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/*
+ * A number when it has been the same @times, with 30 ms and a grace period between; or, if it
+ * never is, what it is after half a minute.
+ */
+static inline long bc_rest(const char *dir, const char *file, int times)
+{
+	long val = bc_get(dir, file), last;
+	double end = bc_now() + 30;
+	int same = 0;
+
+	while (same < times && bc_now() < end) {
+		usleep(30000);
+		bc_grace_period();
+		last = val;
+		val = bc_get(dir, file);
+		same = val == last ? same + 1 : 0;
+	}
+	return val;
+}
+
 /* When a race that takes @seconds ends; BC_SECONDS in the environment wins. */
 static inline double bc_end_time(int seconds)
 {
 	const char *s = getenv("BC_SECONDS");
 
 	return bc_now() + (s ? atoi(s) : seconds);
+}
+
+/*
+ * Does a race go on that was to end then? Where not all has been @seen yet that should have
+ * been, it has a minute more: it may be that somebody got no CPU.
+ */
+static inline bool bc_goes_on(double end, bool seen)
+{
+	return bc_now() < end + (seen ? 0 : 60);
 }
 
 static inline void bc_reap(pid_t pid)
@@ -335,6 +371,22 @@ static inline void bc_wait_zombie(pid_t pid)
 	siginfo_t info;
 
 	waitid(P_PID, pid, &info, WEXITED | WNOWAIT);
+}
+
+/* The state of a process as /proc says it: 'S' sleeps, 'Z' is a zombie; 'X' if there is none. */
+static inline char bc_state(pid_t pid)
+{
+	char path[32], state = 'X';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			state = 'X';
+		fclose(f);
+	}
+	return state;
 }
 
 /* Run @fn in a child; its return value, 0 to 127. */
@@ -446,7 +498,7 @@ static inline int bc_remove(const char *dir)
 {
 	int i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 500; i++) {
 		bc_clear(dir);
 		if (access(dir, F_OK))
 			return 0;

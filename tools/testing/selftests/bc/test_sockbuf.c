@@ -619,8 +619,8 @@ TEST_F(bc, netlink)
 TEST_F(bc, events_end)
 {
 	struct bc_genl genl;
-	long failcnt;
-	int fd, i, sv[2];
+	int fd, i, sv[2], same = 0;
+	long failcnt = 0, last;
 
 	ASSERT_EQ(0, bc_enter(self->dir));
 	fd = bc_genl_open();
@@ -634,11 +634,13 @@ TEST_F(bc, events_end)
 	EXPECT_EQ(ENOBUFS, bc_send(sv[0], 10, 0));
 	EXPECT_LT(0, bc_at_least(self->dir, "dgramrcvbuf/failcnt", 1));
 	/* What has failed tells the listener so; it is free again then. */
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < 600 && same < 5; i++) {
 		recv(fd, bc_buf, sizeof(bc_buf), MSG_DONTWAIT);
 		usleep(50000);
+		last = failcnt;
+		failcnt = bc_get(self->dir, "dgramrcvbuf/failcnt");
+		same = failcnt == last ? same + 1 : 0;
 	}
-	failcnt = bc_get(self->dir, "dgramrcvbuf/failcnt");
 	for (i = 0; i < 10; i++) {
 		recv(fd, bc_buf, sizeof(bc_buf), MSG_DONTWAIT);
 		usleep(50000);
@@ -763,8 +765,7 @@ TEST_F(bc, tcp_block)
 	bc_fill_up(a[0], 5000);
 
 	/* Nobody tries while nothing changes. */
-	usleep(300000);
-	failcnt = bc_get(self->dir, "tcpsndbuf/failcnt");
+	failcnt = bc_rest(self->dir, "tcpsndbuf/failcnt", 10);
 	EXPECT_FALSE(bc_ready(a[0], POLLOUT, 1500));
 	EXPECT_EQ(failcnt, bc_get(self->dir, "tcpsndbuf/failcnt"));
 
@@ -797,7 +798,7 @@ static int send_all(void *arg)
  */
 TEST_F(bc, tcp_wake)
 {
-	int a[2], b[2], status;
+	int a[2], b[2], status, i;
 	pid_t pid;
 	long failcnt;
 	double start;
@@ -812,9 +813,10 @@ TEST_F(bc, tcp_wake)
 	pid = fork();
 	if (pid == 0)
 		_exit(send_all(&a[0]));
-	usleep(500000);
+	for (i = 0; i < 500 && bc_state(pid) != 'S'; i++)
+		usleep(20000);
+	failcnt = bc_rest(self->dir, "tcpsndbuf/failcnt", 10);
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
-	failcnt = bc_get(self->dir, "tcpsndbuf/failcnt");
 	usleep(1500000);
 	EXPECT_EQ(failcnt, bc_get(self->dir, "tcpsndbuf/failcnt"));
 	/* Room in the group, and then with the one who reads. */
