@@ -637,7 +637,7 @@ static int while_given(void *arg)
 	int done = 0, i, err;
 
 	bc_become(USER, GROUP);
-	for (i = 0; bc_now() < end; i++) {
+	for (i = 0; bc_goes_on(end, done); i++) {
 		err = bc_write(a->g, i & 1 ? "a/tasks" : "b/tasks", "%d", a->pid);
 		if (err && !refused(err))
 			return 1;

@@ -814,7 +814,8 @@ static void *exec_elsewhere(void *arg)
 static void check_exec(struct __test_metadata *_metadata, bool leader)
 {
 	pthread_t thread;
-	char dir[32], comm[32];
+	char dir[32], comm[32] = "";
+	double end = bc_now() + 60;
 	int fd[2], i;
 	pid_t pid;
 
@@ -834,7 +835,7 @@ static void check_exec(struct __test_metadata *_metadata, bool leader)
 	}
 	close(fd[0]);
 	snprintf(dir, sizeof(dir), "/proc/%d", pid);
-	for (i = 0; i < 2000; i++) {
+	while (bc_now() < end) {
 		if (!bc_read(dir, "comm", comm, sizeof(comm)) &&
 		    !strcmp(comm, "sh\n"))
 			break;
@@ -967,6 +968,7 @@ TEST_F_TIMEOUT(hier, move_while_creating_threads, 300)
 	int i, moves = getenv("BC_MOVES") ? atoi(getenv("BC_MOVES")) : 60;
 	char g[2][2][96];
 	pthread_t thread;
+	double end;
 	pid_t pid;
 
 	ASSERT_EQ(0, mkdir(self->h[1], 0755));
@@ -989,10 +991,11 @@ TEST_F_TIMEOUT(hier, move_while_creating_threads, 300)
 		for (;;)
 			pause();
 	}
-	for (i = 0; i < 1000 && bc_get(g[0][0], "numtasks/held") < 4; i++)
+	end = bc_now() + 60;
+	while (bc_get(g[0][0], "numtasks/held") < 4 && bc_now() < end)
 		usleep(5000);
 	/* It may have been one too many for a moment; all come soon. */
-	ASSERT_GT(1000, i);
+	ASSERT_GT(end, bc_now());
 
 	for (i = 0; i < moves; i++) {
 		/* a, b, a, b; to y, y, x, x. */
@@ -1337,7 +1340,7 @@ TEST_F_TIMEOUT(hier, race_bind, 300)
 	race_start();
 	child[0] = bc_background(binder, NULL);
 	child[1] = bc_background(maker, NULL);
-	for (i = 0; bc_now() < end; i++) {
+	for (i = 0; bc_goes_on(end, race->done[0] && race->done[2] && attached); i++) {
 		pid_t pid = fork();
 		int err;
 
@@ -1425,7 +1428,7 @@ TEST_F_TIMEOUT(hier, race_rmdir, 300)
 
 	race_start();
 	child = bc_background(inner_maker, a);
-	while (bc_now() < end) {
+	while (bc_goes_on(end, removed && race->done[0])) {
 		int err = bind_to(a, "numfiles");
 
 		bound += !err;

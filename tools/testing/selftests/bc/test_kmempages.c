@@ -492,7 +492,8 @@ TEST_F(pages, storm)
 		bc_servant_tell(p[i], busy, i);
 	}
 	ASSERT_EQ(0, bc_write(self->dir, limit, "%ld", 64 * page_size));
-	for (end = bc_end_time(5), i = 0; bc_now() < end; i++) {
+	end = bc_end_time(5);
+	for (i = 0; bc_goes_on(end, bc_get(self->dir, failcnt) > 0); i++) {
 		EXPECT_EQ(0, bc_write(sub[i & 1], "tasks", "%d", p[i % 4].pid));
 		usleep(3000);
 	}

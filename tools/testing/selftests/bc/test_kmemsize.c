@@ -312,7 +312,7 @@ TEST_F(kmem, storm)
 	ASSERT_EQ(0, bc_servant_move(other, b));
 	bc_servant_tell(self->p, storm, 8);
 	bc_servant_tell(other, storm, 8);
-	for (n = 0; bc_now() < end; n++) {
+	for (n = 0; bc_goes_on(end, bc_get(self->dir, failcnt) > 0); n++) {
 		over += bc_get(self->dir, held) > 6 * self->unit;
 		over += bc_get(a, held) > 5 * self->unit;
 	}

@@ -196,16 +196,18 @@ static void make_and_remove(const char *dir)
 TEST_F(bc, storm)
 {
 	double end = bc_end_time(3);
-	long n = 0, most = 0;
+	long n = 0, most = 0, failed = 0;
 	pid_t pid[3];
 	size_t i;
 
 	ASSERT_EQ(0, bc_write(self->dir, limit, "2"));
 	for (i = 0; i < ARRAY_SIZE(pid); i++)
 		pid[i] = bc_background(make_and_remove, self->dir);
-	while (bc_now() < end && n <= 2 && n >= 0) {
+	while (n <= 2 && n >= 0 && bc_goes_on(end, most == 2 && failed)) {
 		n = bc_get(self->dir, held);
 		most = n > most ? n : most;
+		if (!failed)
+			failed = bc_get(self->dir, failcnt);
 	}
 	for (i = 0; i < ARRAY_SIZE(pid); i++)
 		bc_reap(pid[i]);

@@ -312,7 +312,7 @@ TEST_F(shm, concurrent)
 			}
 		}
 	}
-	while (bc_now() < end)
+	while (bc_goes_on(end, bc_get(self->dir, failcnt) > 0))
 		EXPECT_GE(100, bc_get(self->dir, held));
 	EXPECT_EQ(100, bc_get(self->dir, "shmpages/maxheld"));
 	EXPECT_LT(0, bc_get(self->dir, failcnt));
