@@ -481,4 +481,12 @@ static inline int bc_hear(struct bc_listener *l, struct bc_event *ev, int ms)
 	}
 }
 
+/* Do not read until something has found the buffer full; half a minute at most. */
+static inline void bc_wait_overrun(struct bc_listener *l)
+{
+	struct pollfd pfd = { .fd = l->fd };
+
+	poll(&pfd, 1, 30000);
+}
+
 #endif /* BC_GENL_H */

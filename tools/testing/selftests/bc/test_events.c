@@ -83,7 +83,7 @@ static int hear_of(struct bc_listener *l, struct bc_event *ev, const char *dir,
 	int ret;
 
 	do {
-		ret = bc_hear(l, ev, 5000);
+		ret = bc_hear(l, ev, 30000);
 	} while (ret > 0 && !((!cmd || ev->cmd == cmd) && is_below(ev, dir)));
 	return ret > 0 ? 0 : ret ?: -ETIME;
 }
@@ -530,7 +530,9 @@ TEST_F(bc, life)
 	EXPECT_EQ(BC_CMD_CREATED, ev.cmd);
 	EXPECT_LT(id, ev.a.num[BC_A_GROUP_ID]);
 	ASSERT_EQ(0, bc_rmdir(self->dir, "a"));
-	EXPECT_EQ(1, hear_rest(&l, self->dir));
+	ASSERT_EQ(0, hear_of(&l, &ev, self->dir, 0));
+	EXPECT_EQ(BC_CMD_REMOVED, ev.cmd);
+	EXPECT_EQ(0, hear_rest(&l, self->dir));
 	EXPECT_EQ(0, l.lost);
 	close(l.fd);
 }
@@ -577,7 +579,7 @@ TEST_F(bc, other_hierarchy)
 	snprintf(path, sizeof(path), "/%s", name);
 	for (unsigned int cmd = BC_CMD_CREATED; cmd;) {
 		do {
-			ret = bc_hear(&l, &ev, 5000);
+			ret = bc_hear(&l, &ev, 30000);
 			ASSERT_EQ(1, ret);
 		} while (strcmp(path, str(&ev, BC_A_GROUP_PATH)));
 		EXPECT_EQ(cmd, ev.cmd);
@@ -739,18 +741,18 @@ TEST_F(bc, come_and_go)
 			heard += ev.cmd == BC_CMD_REFUSED;
 		close(l.fd);
 		ASSERT_LE(before, bc_get(self->dir, "numfiles/failcnt"));
-		ASSERT_GT(end + 20000, now_ms());
+		ASSERT_GT(end + 60000, now_ms());
 		rounds++;
 	}
 	TH_LOG("%ld times, %ld events heard", rounds, heard);
 	/* They are at it still. */
 	before = bc_get(self->dir, "numfiles/failcnt");
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < 2000; i++) {
 		if (bc_get(self->dir, "numfiles/failcnt") > before)
 			break;
 		usleep(10000);
 	}
-	EXPECT_GT(500, i);
+	EXPECT_GT(2000, i);
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(0, waitpid(pid[i], NULL, WNOHANG));
 		bc_reap(pid[i]);
@@ -987,7 +989,6 @@ TEST_F(bc, full_buffer)
 {
 	struct account a = { };
 	struct bc_event ev;
-	unsigned long before;
 	pid_t pid;
 	int ret;
 
@@ -995,6 +996,7 @@ TEST_F(bc, full_buffer)
 	ASSERT_EQ(0, listen_to(&l, 4096));
 	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)2000, &pid));
 	EXPECT_EQ(2000, bc_get(self->dir, "numfiles/failcnt"));
+	bc_wait_overrun(&l);
 	while ((ret = bc_hear(&l, &ev, 300)) > 0) {
 		if (is_below(&ev, self->dir))
 			account_for(&ev, &a);
@@ -1004,11 +1006,12 @@ TEST_F(bc, full_buffer)
 	EXPECT_GT(2000, a.heard);
 	EXPECT_EQ(0, a.disorder);
 	EXPECT_GE(2000, a.last);
-	before = a.heard;
 	EXPECT_EQ(0, run_in(self->dir, bc_opens_refused, (void *)1, &pid));
-	ASSERT_EQ(0, hear_of(&l, &ev, self->dir, BC_CMD_REFUSED));
-	account_for(&ev, &a);
-	EXPECT_EQ(before + 1, a.heard);
+	/* Of the 2000, there may be some that were late. */
+	do {
+		ASSERT_EQ(0, hear_of(&l, &ev, self->dir, BC_CMD_REFUSED));
+		account_for(&ev, &a);
+	} while (a.last < 2001);
 	EXPECT_EQ(2001, a.last);
 	EXPECT_EQ(0, a.disorder);
 	close(l.fd);
@@ -1083,7 +1086,7 @@ TEST_F(bc, long_path)
 	kill(pid, SIGCONT);
 	EXPECT_EQ(0, end_of(pid));
 	do {
-		ret = bc_hear(&l, &ev, 5000);
+		ret = bc_hear(&l, &ev, 30000);
 	} while (ret > 0 && (ev.cmd != BC_CMD_REFUSED ||
 			     ev.a.num[BC_A_PID] != (unsigned int)pid));
 	EXPECT_EQ(1, ret);

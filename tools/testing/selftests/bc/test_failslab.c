@@ -738,7 +738,7 @@ TEST_F_TIMEOUT(fail, workers, 300)
 	/* The next ones tell what was lost before. */
 	EXPECT_EQ(0, bc_mkdir(self->dir, "g"));
 	EXPECT_EQ(0, bc_rmdir(self->dir, "g"));
-	hear_up_to(&l, &heard, EVENTS * n, 5000);
+	hear_up_to(&l, &heard, EVENTS * n, 30000);
 	TH_LOG("%d failed, %llu events lost", hits, l.lost);
 	EXPECT_LT(0, hits);
 	EXPECT_EQ(EVENTS * (ROUNDS + 1), heard + (int)l.lost);
