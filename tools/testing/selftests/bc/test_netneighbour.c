@@ -221,7 +221,7 @@ static void good_goes_on(struct __test_metadata *_metadata, const struct bc_line
 }
 
 /* A client that never reads: what the server has sent is the server's, up to its limit. */
-TEST_F(net, never_reads)
+TEST_F_TIMEOUT(net, never_reads, 300)
 {
 	struct sockaddr_in addr;
 	pid_t server, client;
@@ -261,7 +261,7 @@ TEST_F(net, never_reads)
  * A server that never accepts: what its clients have sent is the server's, as the connections are,
  * up to its limit; the rest is the clients'.
  */
-TEST_F(net, never_accepts)
+TEST_F_TIMEOUT(net, never_accepts, 300)
 {
 	struct sockaddr_in addr;
 	pid_t server;

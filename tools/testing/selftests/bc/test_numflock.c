@@ -348,7 +348,7 @@ TEST_F(lock, waiting)
 			pause();
 	}
 	/* Until it waits. */
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 500; i++) {
 		char line[256] = "", path[64];
 
 		usleep(20000);
