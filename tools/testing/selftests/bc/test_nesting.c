@@ -118,11 +118,11 @@ TEST_F_TIMEOUT(bc, many, 300)
 	char name[32];
 	int i;
 
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 150; i++) {
 		snprintf(name, sizeof(name), "g%d", i);
 		ASSERT_EQ(0, bc_mkdir(self->dir, name));
 	}
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 150; i++) {
 		snprintf(name, sizeof(name), "g%d", i);
 		/* Found among the others, as are its parent's files. */
 		EXPECT_EQ(-EEXIST, bc_mkdir(self->dir, name));

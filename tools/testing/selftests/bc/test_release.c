@@ -765,7 +765,7 @@ TEST_F_TIMEOUT(release, reenter, 300)
 			    "exec rmdir \"" BC_ROOT "$1\" 2>/dev/null"));
 	ASSERT_EQ(0, bc_write(BC_ROOT, AGENT, "%s/race\n", self->tmp));
 	/* The last round has to be one in which the group was used. */
-	for (i = 0, err = -1; i < 1000 || err; i++) {
+	for (i = 0, err = -1; i < 300 || err; i++) {
 		err = bc_write(self->dir, "g/tasks", "%d", self->pid);
 		if (err == -ENOENT) {
 			gone++;
