@@ -11,7 +11,7 @@ rc=0
 
 # First, what looks at a kernel in which no group was ever made.
 second="test_kmempages test_swappages test_physpages test_kmemsize test_dcachesize
-test_mm_fuzz test_netlink test_netneighbour test_numflock test_sockbuf"
+test_netlink test_numflock test_sockbuf"
 
 slow="test_modules:memory test_clone:memory test_dcachesize:cost
 test_failslab:exec_task test_failslab:make_group test_hierarchies:css_groups
