@@ -62,7 +62,8 @@ static inline int bc_fill_up(int fd, size_t len)
 {
 	int n = 0, more, idle = 0;
 
-	while (idle < 4) {
+	/* What is acknowledged late makes room: then it is tried again. */
+	while (idle < 4 || (idle < 8 && bc_ready(fd, POLLOUT, 0))) {
 		more = bc_fill(fd, len);
 		idle = more ? 0 : idle + 1;
 		n += more;
