@@ -69,7 +69,8 @@ static bool process_is_below(struct task_struct *p, struct phys_css *top)
 {
 	struct bc_css *css = process_css(p);
 
-	if (bc_sabotaged(BC_SABOTAGE_BYSTANDER))
+	/* Who has died for us would be waited for until somebody reaps it. */
+	if (bc_sabotaged(BC_SABOTAGE_BYSTANDER) && !is_victim(p))
 		return true;
 	return css && phys_is_below(&to_bc_resource(css)->counter, &top->res.counter);
 }
