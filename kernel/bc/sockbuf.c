@@ -308,8 +308,25 @@ static void leave_waiters(struct bc_sock *bc, struct list_head *to)
 
 void __bc_sock_unblock(struct bc_sock *bc)
 {
-	scoped_guard(spinlock_irqsave, &waiting_lock)
-		leave_waiters(bc, NULL);
+	scoped_guard(spinlock_irqsave, &waiting_lock) {
+		/* Who has been taken off to be woken is woken. */
+		if (bc->blocked)
+			leave_waiters(bc, NULL);
+	}
+}
+
+/* It can be sent again, and others than who has found that out may wait for it. */
+static void unblock_and_tell(struct bc_sock *bc)
+{
+	bool blocked;
+
+	scoped_guard(spinlock_irqsave, &waiting_lock) {
+		blocked = bc->blocked;
+		if (blocked)
+			leave_waiters(bc, &woken);
+	}
+	if (blocked)
+		queue_work(system_unbound_wq, &wake_work);
 }
 
 static void block(struct bc_sock *bc, struct bc_counter *refuser)
@@ -338,15 +355,19 @@ static void wake_sleepers(struct sock *sk)
 	sk_wake_async_rcu(sk, SOCK_WAKE_SPACE, POLL_OUT);
 }
 
-/* TCP, and who sits on top of it, has its callback called with the lock of the socket. */
+/*
+ * TCP, and who sits on top of it, has its callback called with the lock of the socket. As in
+ * tcp_check_space(), not when it has been closed: it may be on its way out, and what MPTCP's
+ * callback needs may have been freed.
+ */
 static void wake_tcp(struct sock *sk)
 {
 	local_bh_disable();
 	bh_lock_sock(sk);
-	if (!sock_owned_by_user(sk))
-		sk->sk_write_space(sk);
-	else
+	if (sock_owned_by_user(sk))
 		wake_sleepers(sk);
+	else if (sk->sk_socket)
+		sk->sk_write_space(sk);
 	bh_unlock_sock(sk);
 	local_bh_enable();
 }
@@ -534,7 +555,13 @@ static void charged_send(struct bc_sock *bc)
 {
 	/* Senders of datagrams have no lock, and it is never true for them. */
 	WRITE_ONCE(bc->refused, false);
-	bc_sock_unblock(bc);
+	if (likely(!READ_ONCE(bc->blocked)))
+		return;
+	/* Of TCP's, something is queued, and who polls is told when that has gone. */
+	if (bc->kind == BC_SOCK_TCP)
+		__bc_sock_unblock(bc);
+	else
+		unblock_and_tell(bc);
 }
 
 /*
@@ -599,11 +626,12 @@ static bool mem_charge_send(struct bc_sock *bc, unsigned long n)
 	if (!refuser)
 		return true;
 	refuse(bc, SK_MEM_SEND, refuser, n, severity);
+	/* So that who has to wait next does not take it for a shortage of the system's. */
+	bc->refused = true;
 	if (is_stacked(bc->sk)) {
 		charge(bc, SK_MEM_SEND, n, BC_FORCE);
 		return true;
 	}
-	bc->refused = true;
 	return false;
 }
 
@@ -758,8 +786,10 @@ int __bc_sock_charge_send(struct bc_sock *bc, struct sk_buff *skb, bool noblock)
 	}
 	/* It is of no use to wait for what will never fit. */
 	if (noblock && n <= bc_counter_limit(refuser)) {
-		/* For SIGIO. */
+		/* For SIGIO; and tun and tap tell nobody without. */
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, bc->sk);
+		if (bc->sk->sk_socket)
+			set_bit(SOCKWQ_ASYNC_NOSPACE, &bc->sk->sk_socket->flags);
 		refuser = charge_or_block(bc, n, BC_LIMIT, refuser);
 		if (!refuser)
 			return 0;
@@ -801,8 +831,10 @@ void __bc_sock_free(struct bc_sock *bc)
 {
 	int dir;
 
-	if (bc->waited)
-		__bc_sock_unblock(bc);
+	if (bc->waited) {
+		scoped_guard(spinlock_irqsave, &waiting_lock)
+			leave_waiters(bc, NULL);
+	}
 	for (dir = 0; dir < ARRAY_SIZE(bc->buf); dir++)
 		uncharge(bc, dir, ULONG_MAX);
 	put_sockbufs(bc);
