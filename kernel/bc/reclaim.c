@@ -212,6 +212,7 @@ static unsigned long count_mms(struct phys_css *top)
  * @looked: how many pages were looked at, whosesoever
  * @freed: pages
  * @next: where the walk has ended
+ * @claimed: up to where nobody else looks meanwhile
  * @full: what this one has paid for stays, as there is no room in swap for more than what
  *	was found; only to be compared
  * @told: that was counted as a refusal
@@ -230,6 +231,7 @@ struct phys_scan {
 	unsigned long		looked;
 	unsigned long		freed;
 	unsigned long		next;
+	unsigned long		claimed;
 	const struct bc_counter	*full;
 	bool			told;
 };
@@ -346,17 +348,42 @@ static bool scan_huge(pmd_t *pmd, unsigned long addr, struct mm_walk *walk)
 }
 #endif
 
+/*
+ * Take what is looked at next for ourselves. What is not used since we have looked at it a
+ * moment ago would be taken for what is not used.
+ *
+ * Return: false if others look at it, or have begun again from the start.
+ */
+static bool claim_up_to(struct phys_scan *s, struct mm_struct *mm, unsigned long addr,
+			unsigned long to)
+{
+	unsigned long old = READ_ONCE(mm->bc.cursor);
+
+	do {
+		if (old != s->claimed && (old < s->claimed || old > addr))
+			return false;
+		if (old >= to)
+			return true;
+	} while (!try_cmpxchg(&mm->bc.cursor, &old, to));
+	s->claimed = to;
+	return true;
+}
+
 static int scan_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 		    struct mm_walk *walk)
 {
 	struct vm_area_struct *vma = walk->vma;
 	struct phys_scan *s = walk->private;
+	bool huge = pmd_leaf(pmdp_get_lockless(pmd));
 	pte_t *start, *pte, ptent;
 	struct folio *folio;
 	spinlock_t *ptl = NULL;
 	int nr;
 
 	cond_resched();
+	if (!claim_up_to(s, walk->mm, addr,
+			 huge ? end : min(end, addr + s->left * PAGE_SIZE)))
+		return 1;
 	if (scan_huge(pmd, addr, walk)) {
 		s->next = end;
 		return enough(s) || !s->left;
@@ -406,19 +433,33 @@ static const struct mm_walk_ops scan_ops = {
 	.walk_lock	= PGWALK_RDLOCK,
 };
 
-/*
- * Where to go on, up to @end. Who comes meanwhile goes on behind that: what is not used since
- * we have looked at it a moment ago would be taken for what is not used.
- */
-static unsigned long claim(struct mm_struct *mm, unsigned long end, unsigned long *claimed)
+/* Where to go on, up to @end: who comes meanwhile goes on behind that. */
+static unsigned long claim(struct phys_scan *s, struct mm_struct *mm, unsigned long end)
 {
 	unsigned long old = READ_ONCE(mm->bc.cursor), start;
 
 	do {
 		start = old < end ? old : 0;
-		*claimed = start + SCAN_BATCH * PAGE_SIZE;
-	} while (!try_cmpxchg(&mm->bc.cursor, &old, *claimed));
+		s->claimed = start + SCAN_BATCH * PAGE_SIZE;
+	} while (!try_cmpxchg(&mm->bc.cursor, &old, s->claimed));
 	return start;
+}
+
+/*
+ * The walk is over. Who is through is so for all who are as far: with several at once, each
+ * would find that another one has claimed something behind the last page, and go on there.
+ */
+static void end_claim(struct phys_scan *s, struct mm_struct *mm, bool through)
+{
+	unsigned long old;
+
+	if (!through) {
+		cmpxchg(&mm->bc.cursor, s->claimed, s->next);
+		return;
+	}
+	old = READ_ONCE(mm->bc.cursor);
+	while (old >= s->claimed && !try_cmpxchg(&mm->bc.cursor, &old, 0))
+		;
 }
 
 /*
@@ -430,16 +471,16 @@ static bool scan_mm(struct phys_scan *s, struct mm_struct *mm)
 {
 	/* Exec sets it once more, see pss.c. Before, it is 0, and there is nothing to walk over. */
 	unsigned long end = data_race(READ_ONCE(mm->task_size));
-	unsigned long start, claimed;
+	unsigned long start;
 	bool through;
 
 	if (!mmap_read_trylock(mm))
 		return true;
 	s->left = SCAN_BATCH;
-	start = claim(mm, end, &claimed);
+	start = claim(s, mm, end);
+	s->next = start;
 	through = walk_page_range(mm, start, end, &scan_ops, s) <= 0;
-	/* Unless somebody else is further. */
-	cmpxchg(&mm->bc.cursor, claimed, through ? 0 : s->next);
+	end_claim(s, mm, through);
 	mmap_read_unlock(mm);
 	return through;
 }
