@@ -657,6 +657,11 @@ void __bc_dcache_settle(void)
 		progress = prune(full, 1, true, GFP_KERNEL);
 		bc_group_put(counter_group(full));
 	}
+	/* What a signal has to say comes first, but then there is this again. */
+	if (progress && tries < TRIES && !fatal_signal_pending(current) && should_stop(true)) {
+		current->bc_dcache_over = 1;
+		set_notify_resume(current);
+	}
 }
 
 /* An object of a group that has been removed is the next one's above that is there. */

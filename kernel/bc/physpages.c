@@ -359,6 +359,9 @@ void __bc_anon_settle(bool user)
 		}
 		put_phys(p);
 	}
+	/* What a signal has to say comes first, but then there is this again. */
+	if (progress && !fatal_signal_pending(current) && should_stop(tries, user))
+		settle_later();
 	lower_to_barrier();
 }
 
