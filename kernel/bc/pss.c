@@ -171,8 +171,14 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long end, struct mm
 
 static int walk_test(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
-	/* All: in VM_PFNMAP, too, there are pages if it is private and was written to. */
-	return 0;
+	const struct vm_area_struct *vma = walk->vma;
+
+	/*
+	 * In VM_PFNMAP, too, there are pages if it is private and was written to. 1: leave out
+	 * others, whose huge entries would be split, which a device's user notices. Who writes
+	 * for the first time has mmap_lock for reading, too.
+	 */
+	return (vma->vm_flags & VM_PFNMAP) && !data_race(READ_ONCE(vma->anon_vma));
 }
 
 /* As in smaps, what is not mapped counts nothing, and hugetlbfs is left out. */
