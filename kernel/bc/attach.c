@@ -334,25 +334,35 @@ static int migrate(struct move *move)
  * May the current task move @task to @group? Needs to be privileged, or to have
  * the task's uid or saved uid as effective uid (as with cgroup v1), and write
  * permission in the nearest common ancestor of the groups (as with cgroup v2).
+ * @asked is the last one that was asked for, and has said yes: to ask is to look
+ * for a name in a directory, which may be long, and threads are many.
  */
 static int may_move(struct task_struct *task, struct bc_group *group,
-		    int (*may_write)(struct bc_group *group))
+		    int (*may_write)(struct bc_group *group), struct bc_group **asked)
 {
 	const struct cred *cred = current_cred(), *tcred = __task_cred(task);
-	struct bc_group *from = bc_task_group(task, group->hierarchy);
+	struct bc_group *from = bc_task_group(task, group->hierarchy), *common;
+	int err;
 
 	if (!uid_eq(cred->euid, tcred->uid) && !uid_eq(cred->euid, tcred->suid) &&
 	    !ns_capable(tcred->user_ns, CAP_SYS_ADMIN))
 		return -EACCES;
 	if (from == group)
 		return 0;
-	return may_write(bc_group_common(from, group));
+	common = bc_group_common(from, group);
+	if (common == *asked)
+		return 0;
+	err = may_write(common);
+	if (!err)
+		*asked = common;
+	return err;
 }
 
 static int check_move(const struct move *move,
 		      int (*may_write)(struct bc_group *group))
 {
 	struct task_struct *task = move->tset.task, *t = NULL;
+	struct bc_group *asked = NULL;
 	int err = 0;
 
 	/*
@@ -373,7 +383,7 @@ static int check_move(const struct move *move,
 	 */
 	guard(rcu)();
 	while (!err && (t = taskset_next(&move->tset, t)))
-		err = may_move(t, move->group, may_write);
+		err = may_move(t, move->group, may_write, &asked);
 	return err;
 }
 
