@@ -102,6 +102,11 @@ static struct bc_group *make_group(struct task_struct *task,
 	char name[32];
 	unsigned int n;
 
+	/* It has been removed, and its number is another one's. */
+	if (parent->hierarchy != h) {
+		bc_group_put(parent);
+		return ERR_PTR(-ENOENT);
+	}
 	snprintf(name, sizeof(name), "node_%d", task_pid_nr(task));
 	group = bc_dir_make(parent, name);
 	for (n = 1; group == ERR_PTR(-EEXIST) && !fatal_signal_pending(current); n++) {
@@ -207,8 +212,10 @@ int __bc_unshare(void)
 	}
 	while (n--) {
 		/* If not even that can be, we stay there, and so does the group. */
-		if (err && !bc_attach_up(made[n], current))
+		if (err) {
+			bc_attach_up(made[n], current);
 			bc_dir_remove(made[n]);
+		}
 		bc_group_put(made[n]);
 	}
 	return err;
