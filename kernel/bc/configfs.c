@@ -890,6 +890,12 @@ static struct config_group *bc_make_group(struct config_group *parent,
 	group = bc_group_create(to_bc_group(&parent->cg_item), name);
 	if (IS_ERR(group))
 		return ERR_CAST(group);
+	/* One that has come since is found now; and none comes as long as there is a group. */
+	if (find_controller(name) >= 0) {
+		cancel_group(group);
+		bc_group_put(group);
+		return ERR_PTR(-EEXIST);
+	}
 	dir = make_dir(group, name, &bc_dir_type, 0);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
