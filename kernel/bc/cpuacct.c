@@ -26,6 +26,7 @@
  */
 #include <linux/bc/core.h>
 #include <linux/bc/cpuacct.h>
+#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/configfs.h>
 #include <linux/cpumask.h>
@@ -376,6 +377,9 @@ static ssize_t cpuacct_usage_store(struct config_item *item, const char *page,
 	bool val;
 	int cpu, err;
 
+	/* It is the whole system's, also in a hierarchy that somebody else has made. */
+	if (bc_item_css(item)->root && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	err = bc_parse_bool(page, count, &val);
 	if (err || val)
 		return err ?: -EINVAL;

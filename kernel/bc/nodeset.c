@@ -25,11 +25,13 @@
  * restricting_mutex nests in bc_mutex, and cpu_hotplug_lock in that.
  */
 #include <linux/bc/nodeset.h>
+#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/configfs.h>
 #include <linux/cpu.h>
 #include <linux/cpuset.h>
 #include <linux/err.h>
+#include <linux/init.h>
 #include <linux/mempolicy.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -168,6 +170,9 @@ struct migrate_work {
 	nodemask_t		to;
 };
 
+/* A page of a file system that does not answer is waited for: nobody else is to wait, too. */
+static struct workqueue_struct *migrate_wq;
+
 static void migrate_work_fn(struct work_struct *work)
 {
 	struct migrate_work *m = container_of(work, struct migrate_work, work);
@@ -188,7 +193,7 @@ static void migrate(struct task_struct *task, const nodemask_t *from)
 	get_mems(task, &m.to);
 	if (!nodes_equal(m.from, m.to)) {
 		INIT_WORK_ONSTACK(&m.work, migrate_work_fn);
-		queue_work(system_unbound_wq, &m.work);
+		queue_work(migrate_wq, &m.work);
 		flush_work(&m.work);
 		destroy_work_on_stack(&m.work);
 	}
@@ -546,6 +551,9 @@ static ssize_t nodeset_memory_pressure_enabled_store(struct config_item *item,
 	bool val;
 	int err;
 
+	/* It is the whole system's, also in a hierarchy that somebody else has made. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	err = bc_parse_bool(page, count, &val);
 	if (err)
 		return err;
@@ -619,3 +627,12 @@ const struct bc_controller bc_nodeset_controller = {
 	.post_attach	= nodeset_post_attach,
 	.fork		= nodeset_fork,
 };
+
+static int __init bc_nodeset_init(void)
+{
+	migrate_wq = alloc_workqueue("bc_migrate", WQ_UNBOUND, 0);
+	if (!migrate_wq)
+		migrate_wq = system_unbound_wq;
+	return 0;
+}
+late_initcall(bc_nodeset_init);
