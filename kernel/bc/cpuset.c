@@ -30,6 +30,7 @@
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/sched.h>
+#include <linux/sched/isolation.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -154,6 +155,8 @@ static void cpuset_post_attach(struct task_struct *task, bool process)
 /* Does a new task have all that its group has, which then nobody else restricts? */
 static bool has_all(struct task_struct *p)
 {
+	const struct cpumask *housekeeping = housekeeping_cpumask(HK_TYPE_DOMAIN);
+	const unsigned long *bits;
 	struct bc_set *set;
 
 	guard(rcu)();
@@ -162,9 +165,13 @@ static bool has_all(struct task_struct *p)
 	if (data_race(READ_ONCE(p->user_cpus_ptr)) ||
 	    !(set->css.root || bc_set_usable(set)))
 		return false;
+	bits = bc_set_bits(set);
+	/* With isolcpus=, all have less than all CPUs from the beginning, and go on with that. */
+	if (bitmap_equal(bits, cpuset_type.possible, cpuset_type.nbits) &&
+	    data_race(cpumask_equal(&p->cpus_mask, housekeeping)))
+		return true;
 	/* As above. */
-	return data_race(bitmap_equal(cpumask_bits(&p->cpus_mask), bc_set_bits(set),
-				      cpuset_type.nbits));
+	return data_race(bitmap_equal(cpumask_bits(&p->cpus_mask), bits, cpuset_type.nbits));
 }
 
 static void cpuset_fork(struct task_struct *p)
