@@ -1069,9 +1069,9 @@ static bool groups_gone(double patience, char *wrong)
  * kernel_end - end all processes, and remove all groups
  * @well: whether all was well: then nothing is held, and nothing is in the way
  * @patience: for so many seconds, that need not be yet
- * @wrong: what was not so
+ * @wrong: what was not so, if all was well before
  *
- * Return: true if all has gone.
+ * Return: true if all was well, and all has gone.
  */
 bool kernel_end(bool well, double patience, char *wrong)
 {
@@ -1085,10 +1085,13 @@ bool kernel_end(bool well, double patience, char *wrong)
 	for (h = nr_hierarchies - 1; h >= 0; h--) {
 		for (place = 0; place < NR_PLACES; place++)
 			forget(h, place);
-		if ((!well || rmdir(top[h])) && (bc_remove(top[h]) || well)) {
+		if (well && rmdir(top[h])) {
 			snprintf(wrong, WRONG_SIZE, "rmdir $h%d: %s", h, strerror(errno));
 			well = false;
 		}
+		/* If it stays, the next list cannot begin, and says so. */
+		if (!well)
+			bc_remove(top[h]);
 	}
 	/* When the other one has no groups any more, controllers can go back to it. */
 	if (nr_hierarchies > 1 && bc_remove_hierarchy(root[1]) && well) {
