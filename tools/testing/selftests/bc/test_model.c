@@ -40,9 +40,9 @@ static struct {
 static struct model *model, *shown;
 static struct run run;
 static struct op ops[MAX_OPS];
-static char wrong[WRONG_SIZE];
+static char wrong[WRONG_SIZE], found[WRONG_SIZE];
 static double run_end, shrink_end;
-static bool shrinking, can_bind, can_exec;
+static bool shrinking, stuck, can_bind, can_exec;
 static long done, refused, runs;
 
 static void start_model(struct model *m)
@@ -110,7 +110,7 @@ static void show(const struct op *list, int n)
 	}
 }
 
-/* How many were done, with the one that has failed; 0 if all is well. */
+/* How many were done, with the one that has failed; 0 if all is well, -1: it cannot begin. */
 static int play(struct op *list, int n, bool generate)
 {
 	int i, err, failed = 0;
@@ -119,7 +119,7 @@ static int play(struct op *list, int n, bool generate)
 	err = opt.dry ? 0 : kernel_begin(run.hierarchy_of, run.two);
 	if (err) {
 		snprintf(wrong, sizeof(wrong), "cannot begin: %s", strerror(-err));
-		return 1;
+		return -1;
 	}
 	for (i = 0; i < n && !failed; i++) {
 		/* Where all is slow, a list can take longer than there is time. */
@@ -150,31 +150,38 @@ static bool fails(const struct op *list, int *n)
 		return false;
 	}
 	failed = play((struct op *)list, *n, false);
-	if (failed)
-		*n = failed;
-	return failed;
+	if (!failed)
+		return false;
+	/* A group that stays, as what was found may have it, is in the way of all others. */
+	if (failed < 0) {
+		stuck = true;
+		*n = 0;
+		return false;
+	}
+	memcpy(found, wrong, sizeof(found));
+	*n = failed;
+	return true;
 }
 
 static void shrink_and_show(int n)
 {
-	char first[WRONG_SIZE];
-
-	memcpy(first, wrong, sizeof(first));
-	printf("# after %d operations: %s\n", n, first);
+	memcpy(found, wrong, sizeof(found));
+	printf("# after %d operations: %s\n", n, found);
 	shrinking = true;
 	shrink_end = kernel_now() + opt.shrink_seconds;
 	if (!opt.no_shrink) {
 		n = shrink(ops, n, fails);
-		/* What it says is that of the last one that has failed. */
-		if (!play(ops, n, false))
-			memcpy(wrong, first, sizeof(wrong));
+		if (!stuck && play(ops, n, false) > 0)
+			memcpy(found, wrong, sizeof(found));
 	}
 	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0");
 	if (run.two)
 		printf(", h1: the same in the second hierarchy");
 	printf("; the counters are looked at %s\n", run.often ? "each time" : "now and then");
 	show(ops, n);
-	printf("# %s\n", wrong);
+	printf("# %s\n", found);
+	if (stuck)
+		printf("# no more lists were tried: %s\n", wrong);
 	shrinking = false;
 }
 
@@ -206,6 +213,10 @@ static int sequential(double end)
 		if (opt.dry) {
 			show(ops, opt.ops);
 			return 0;
+		}
+		if (failed < 0) {
+			printf("# %s\n", wrong);
+			return failed;
 		}
 		runs++;
 		if (failed) {
