@@ -40,10 +40,10 @@ static struct {
 static struct model *model, *shown;
 static struct run run;
 static struct op ops[MAX_OPS];
-static char wrong[WRONG_SIZE], found[WRONG_SIZE];
+static char wrong[WRONG_SIZE], found[WRONG_SIZE], other[WRONG_SIZE];
 static double run_end, shrink_end;
 static bool shrinking, stuck, can_bind, can_exec;
-static long done, refused, runs;
+static long done, refused, runs, otherwise;
 
 static void start_model(struct model *m)
 {
@@ -141,6 +141,36 @@ static int play(struct op *list, int n, bool generate)
 	return failed;
 }
 
+/* What it says, from the controller on: the groups of a path have one letter. */
+static const char *without_group(const char *text)
+{
+	if (strncmp(text, "$h", 2))
+		return text;
+	text = strchr(text, '/');
+	while (text && text[1] && text[2] == '/')
+		text += 2;
+	return text ?: "";
+}
+
+/*
+ * Have two lists failed in the same way? Of a file of a group, the controller and the file
+ * have to be the same. In which group it is first seen depends on which ones there are, and
+ * by how much it is off, and to which side, on which group that is: a charge that has gone
+ * to the wrong one is missing elsewhere. Of what is returned all has to be the same: what
+ * takes too long or has died makes errors of its own.
+ */
+static bool same_failure(const char *a, const char *b)
+{
+	const char *end;
+
+	a = without_group(a);
+	b = without_group(b);
+	end = strstr(a, ": expected");
+	if (!end || !strncmp(a, "returns", 7))
+		return !strcmp(a, b);
+	return !strncmp(a, b, end - a + strlen(": expected"));
+}
+
 static bool fails(const struct op *list, int *n)
 {
 	int failed;
@@ -158,6 +188,11 @@ static bool fails(const struct op *list, int *n)
 		*n = 0;
 		return false;
 	}
+	if (!same_failure(found, wrong)) {
+		memcpy(other, wrong, sizeof(other));
+		otherwise++;
+		return false;
+	}
 	memcpy(found, wrong, sizeof(found));
 	*n = failed;
 	return true;
@@ -171,7 +206,7 @@ static void shrink_and_show(int n)
 	shrink_end = kernel_now() + opt.shrink_seconds;
 	if (!opt.no_shrink) {
 		n = shrink(ops, n, fails);
-		if (!stuck && play(ops, n, false) > 0)
+		if (!stuck && play(ops, n, false) > 0 && same_failure(found, wrong))
 			memcpy(found, wrong, sizeof(found));
 	}
 	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0");
@@ -180,6 +215,9 @@ static void shrink_and_show(int n)
 	printf("; the counters are looked at %s\n", run.often ? "each time" : "now and then");
 	show(ops, n);
 	printf("# %s\n", found);
+	if (otherwise)
+		printf("# %ld other lists have failed otherwise, the last one: %s\n", otherwise,
+		       other);
 	if (stuck)
 		printf("# no more lists were tried: %s\n", wrong);
 	shrinking = false;
