@@ -42,7 +42,7 @@ static struct run run;
 static struct op ops[MAX_OPS];
 static char wrong[WRONG_SIZE], found[WRONG_SIZE], other[WRONG_SIZE];
 static double run_end, shrink_end;
-static bool shrinking, stuck, can_bind, can_exec;
+static bool shrinking, hasty, stuck, can_bind, can_exec;
 static long done, refused, runs, otherwise;
 
 static void start_model(struct model *m)
@@ -86,8 +86,7 @@ static bool step(const struct op *op, int i)
 	if (at_once && !is && !run.often && i % 16 != 15)
 		return true;
 	model_looked(model);
-	return kernel_compare(model, i % 8 == 7, shrinking ? opt.patience / 5 : opt.patience,
-			      wrong);
+	return kernel_compare(model, i % 8 == 7, hasty ? opt.patience / 5 : opt.patience, wrong);
 }
 
 /* Print a list, with what it is to return. */
@@ -136,7 +135,7 @@ static int play(struct op *list, int n, bool generate)
 	model_looked(model);
 	if (!failed && !kernel_compare(model, true, opt.patience, wrong))
 		failed = i;
-	if (!kernel_end(!failed, shrinking ? opt.patience / 3 : opt.patience, wrong) && !failed)
+	if (!kernel_end(!failed, hasty ? opt.patience / 3 : opt.patience, wrong) && !failed)
 		failed = i;
 	return failed;
 }
@@ -200,14 +199,24 @@ static bool fails(const struct op *list, int *n)
 
 static void shrink_and_show(int n)
 {
+	bool same = true;
+	int again = n;
+
 	memcpy(found, wrong, sizeof(found));
 	printf("# after %d operations: %s\n", n, found);
 	shrinking = true;
 	shrink_end = kernel_now() + opt.shrink_seconds;
 	if (!opt.no_shrink) {
+		hasty = true;
 		n = shrink(ops, n, fails);
-		if (!stuck && play(ops, n, false) > 0 && same_failure(found, wrong))
+		hasty = false;
+		/* Once more, with all patience: what was only late is right then. */
+		again = stuck ? -1 : play(ops, n, false);
+		same = again > 0 && same_failure(found, wrong);
+		if (same) {
+			n = again;
 			memcpy(found, wrong, sizeof(found));
+		}
 	}
 	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0");
 	if (run.two)
@@ -218,8 +227,12 @@ static void shrink_and_show(int n)
 	if (otherwise)
 		printf("# %ld other lists have failed otherwise, the last one: %s\n", otherwise,
 		       other);
-	if (stuck)
-		printf("# no more lists were tried: %s\n", wrong);
+	if (again < 0)
+		printf("# no more lists can be tried: %s\n", wrong);
+	else if (!again)
+		printf("# done once more, with all patience, it did not fail again\n");
+	else if (!same)
+		printf("# done once more, it failed otherwise: %s\n", wrong);
 	shrinking = false;
 }
 
