@@ -30,6 +30,16 @@ struct run {
 	bool two, often;
 };
 
+/**
+ * struct seen - what a list has shown
+ * @wrong: what is not as it should be
+ * @pages: what START and EXEC have mapped, by the numbers that they have in that list; or 0
+ */
+struct seen {
+	char wrong[WRONG_SIZE];
+	long pages[MAX_OPS];
+};
+
 static struct {
 	unsigned long long seed;
 	bool one_seed, dry, no_shrink, parallel;
@@ -40,7 +50,9 @@ static struct {
 static struct model *model, *shown;
 static struct run run;
 static struct op ops[MAX_OPS];
-static char wrong[WRONG_SIZE], found[WRONG_SIZE], other[WRONG_SIZE];
+/* By the last list, and by the shortest one that has failed as the first one did. */
+static struct seen seen, found;
+static char other[WRONG_SIZE];
 static double run_end, shrink_end;
 static bool shrinking, hasty, stuck, can_bind, can_exec;
 static long done, refused, runs, otherwise;
@@ -54,7 +66,7 @@ static void start_model(struct model *m)
 
 static void say_returned(long expected, long is)
 {
-	snprintf(wrong, sizeof(wrong), "returns: expected %s, is %s",
+	snprintf(seen.wrong, sizeof(seen.wrong), "returns: expected %s, is %s",
 		 expected ? strerror(-expected) : "success", is ? strerror(-is) : "success");
 }
 
@@ -79,18 +91,21 @@ static bool step(const struct op *op, int i)
 		say_returned(expected, is);
 		return false;
 	}
-	if (!is && (op->kind == OP_START || op->kind == OP_EXEC))
-		model_has_mapped(model, op, opt.dry ? SOME_PAGES : kernel_pages(op->arg[0]));
+	if (!is && (op->kind == OP_START || op->kind == OP_EXEC)) {
+		seen.pages[i] = opt.dry ? SOME_PAGES : kernel_pages(op->arg[0]);
+		model_has_mapped(model, op, seen.pages[i]);
+	}
 	if (opt.dry)
 		return true;
 	if (at_once && !is && !run.often && i % 16 != 15)
 		return true;
 	model_looked(model);
-	return kernel_compare(model, i % 8 == 7, hasty ? opt.patience / 5 : opt.patience, wrong);
+	return kernel_compare(model, i % 8 == 7, hasty ? opt.patience / 5 : opt.patience,
+			      seen.wrong);
 }
 
-/* Print a list, with what it is to return. */
-static void show(const struct op *list, int n)
+/* Print a list, with what it is to return, and how much is mapped, which nobody chooses. */
+static void show(const struct op *list, int n, const long *pages)
 {
 	int i;
 
@@ -104,8 +119,10 @@ static void show(const struct op *list, int n)
 		if (expected == SKIPPED)
 			continue;
 		print_op(before, &list[i], expected);
-		if (!expected && (list[i].kind == OP_START || list[i].kind == OP_EXEC))
-			model_has_mapped(shown, &list[i], SOME_PAGES);
+		if (pages[i]) {
+			model_has_mapped(shown, &list[i], pages[i]);
+			printf("# # worker %d has %ld private pages\n", list[i].arg[0], pages[i]);
+		}
 	}
 }
 
@@ -114,10 +131,11 @@ static int play(struct op *list, int n, bool generate)
 {
 	int i, err, failed = 0;
 
+	memset(seen.pages, 0, sizeof(seen.pages));
 	start_model(model);
 	err = opt.dry ? 0 : kernel_begin(run.hierarchy_of, run.two);
 	if (err) {
-		snprintf(wrong, sizeof(wrong), "cannot begin: %s", strerror(-err));
+		snprintf(seen.wrong, sizeof(seen.wrong), "cannot begin: %s", strerror(-err));
 		return -1;
 	}
 	for (i = 0; i < n && !failed; i++) {
@@ -133,9 +151,9 @@ static int play(struct op *list, int n, bool generate)
 		return 0;
 	/* Those that were not compared each time. */
 	model_looked(model);
-	if (!failed && !kernel_compare(model, true, opt.patience, wrong))
+	if (!failed && !kernel_compare(model, true, opt.patience, seen.wrong))
 		failed = i;
-	if (!kernel_end(!failed, hasty ? opt.patience / 3 : opt.patience, wrong) && !failed)
+	if (!kernel_end(!failed, hasty ? opt.patience / 3 : opt.patience, seen.wrong) && !failed)
 		failed = i;
 	return failed;
 }
@@ -187,12 +205,12 @@ static bool fails(const struct op *list, int *n)
 		*n = 0;
 		return false;
 	}
-	if (!same_failure(found, wrong)) {
-		memcpy(other, wrong, sizeof(other));
+	if (!same_failure(found.wrong, seen.wrong)) {
+		memcpy(other, seen.wrong, sizeof(other));
 		otherwise++;
 		return false;
 	}
-	memcpy(found, wrong, sizeof(found));
+	found = seen;
 	*n = failed;
 	return true;
 }
@@ -202,8 +220,8 @@ static void shrink_and_show(int n)
 	bool same = true;
 	int again = n;
 
-	memcpy(found, wrong, sizeof(found));
-	printf("# after %d operations: %s\n", n, found);
+	found = seen;
+	printf("# after %d operations: %s\n", n, found.wrong);
 	shrinking = true;
 	shrink_end = kernel_now() + opt.shrink_seconds;
 	if (!opt.no_shrink) {
@@ -212,27 +230,27 @@ static void shrink_and_show(int n)
 		hasty = false;
 		/* Once more, with all patience: what was only late is right then. */
 		again = stuck ? -1 : play(ops, n, false);
-		same = again > 0 && same_failure(found, wrong);
+		same = again > 0 && same_failure(found.wrong, seen.wrong);
 		if (same) {
 			n = again;
-			memcpy(found, wrong, sizeof(found));
+			found = seen;
 		}
 	}
 	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0");
 	if (run.two)
 		printf(", h1: the same in the second hierarchy");
 	printf("; the counters are looked at %s\n", run.often ? "each time" : "now and then");
-	show(ops, n);
-	printf("# %s\n", found);
+	show(ops, n, found.pages);
+	printf("# %s\n", found.wrong);
 	if (otherwise)
 		printf("# %ld other lists have failed otherwise, the last one: %s\n", otherwise,
 		       other);
 	if (again < 0)
-		printf("# no more lists can be tried: %s\n", wrong);
+		printf("# no more lists can be tried: %s\n", seen.wrong);
 	else if (!again)
 		printf("# done once more, with all patience, it did not fail again\n");
 	else if (!same)
-		printf("# done once more, it failed otherwise: %s\n", wrong);
+		printf("# done once more, it failed otherwise: %s\n", seen.wrong);
 	shrinking = false;
 }
 
@@ -262,11 +280,11 @@ static int sequential(double end)
 		fflush(stdout);
 		failed = play(ops, opt.ops, true);
 		if (opt.dry) {
-			show(ops, opt.ops);
+			show(ops, opt.ops, seen.pages);
 			return 0;
 		}
 		if (failed < 0) {
-			printf("# %s\n", wrong);
+			printf("# %s\n", seen.wrong);
 			return failed;
 		}
 		runs++;
@@ -411,9 +429,9 @@ int main(int argc, char **argv)
 		printf("ok 2 model.parallel # SKIP only after a run of many seeds\n");
 	} else {
 		printf("# --seed %llu\n", opt.seed);
-		well = parallel(opt.parallel ? opt.seconds : opt.seconds / 4, opt.seed, wrong);
+		well = parallel(opt.parallel ? opt.seconds : opt.seconds / 4, opt.seed, seen.wrong);
 		if (!well)
-			printf("# %s\n", wrong);
+			printf("# %s\n", seen.wrong);
 		result(2, well, "model.parallel");
 	}
 	kernel_exit();
