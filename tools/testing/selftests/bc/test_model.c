@@ -104,11 +104,35 @@ static bool step(const struct op *op, int i)
 			      seen.wrong);
 }
 
+/*
+ * What comes before a list. A hierarchy is given its controllers while neither it nor the
+ * default one has groups.
+ */
+static void show_beginning(void)
+{
+	int res, n = 0;
+
+	if (run.two) {
+		printf("# r1=/sys/kernel/config/bc_hierarchies/y; mkdir $r1\n# echo \"");
+		for (res = 0; res < NR_RESOURCES; res++) {
+			if (run.hierarchy_of[res] == 1)
+				printf("%s%s", n++ ? " " : "", resource_names[res]);
+		}
+		printf("\" > $r1/controllers\n");
+	}
+	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0\n");
+	if (run.two)
+		printf("# h1=$r1/x; mkdir $h1\n");
+	printf("# # workers block SIGUSR1 and SIGRTMIN to SIGRTMIN+%d\n", NR_SIGNALS - 2);
+	printf("# # the counters are looked at %s\n", run.often ? "each time" : "now and then");
+}
+
 /* Print a list, with what it is to return, and how much is mapped, which nobody chooses. */
 static void show(const struct op *list, int n, const long *pages)
 {
 	int i;
 
+	show_beginning();
 	start_model(shown);
 	for (i = 0; i < n; i++) {
 		struct model *before = model;
@@ -236,10 +260,6 @@ static void shrink_and_show(int n)
 			found = seen;
 		}
 	}
-	printf("# h0=/sys/kernel/config/bc/x; mkdir $h0");
-	if (run.two)
-		printf(", h1: the same in the second hierarchy");
-	printf("; the counters are looked at %s\n", run.often ? "each time" : "now and then");
 	show(ops, n, found.pages);
 	printf("# %s\n", found.wrong);
 	if (otherwise)
