@@ -67,9 +67,14 @@ static void control(struct model *m, unsigned long long seed, double end)
 		if (!is_allowed(&op) || model_do(m, &op) == SKIPPED)
 			continue;
 		kernel_do(m, &op, 0);
-		/* It knows of too many groups. */
-		if (m->nr_groups == MAX_GROUPS)
-			break;
+		/*
+		 * It has no room for more groups. Begin again, without processes, and as if all
+		 * groups were there: what others have removed, it never knows.
+		 */
+		if (m->nr_groups == MAX_GROUPS) {
+			kernel_kill_all();
+			make_groups(m);
+		}
 	}
 }
 
