@@ -88,7 +88,11 @@ static void controller(struct model *m, unsigned long long seed, double end, int
 		_exit(1);
 	make_groups(m);
 	control(m, seed, end);
-	if (write(tell, &c, 1) != 1 || read(wait, &c, 1) < 0)
+	if (write(tell, &c, 1) != 1)
+		_exit(1);
+	/* Or, as long as we wait, nobody hears that another one has died. */
+	close(tell);
+	if (read(wait, &c, 1) < 0)
 		_exit(1);
 	kernel_kill_all();
 	kernel_exit();
@@ -132,7 +136,7 @@ bool parallel(double seconds, unsigned long long seed, char *wrong)
 {
 	struct model *m = calloc(1, sizeof(*m));
 	double end = kernel_now() + seconds;
-	int done[2], go[2], i, status, left = 0;
+	int done[2], go[2], i, status, left = NR_CONTROLLERS;
 	pid_t pid[NR_CONTROLLERS];
 	bool well;
 	char c;
@@ -149,7 +153,6 @@ bool parallel(double seconds, unsigned long long seed, char *wrong)
 			close(done[0]);
 			controller(m, seed + i, end, done[1], go[0]);
 		}
-		left += pid[i] > 0;
 	}
 	close(done[1]);
 	close(go[0]);
