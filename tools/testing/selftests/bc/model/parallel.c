@@ -42,6 +42,17 @@ static bool is_allowed(const struct op *op)
 	}
 }
 
+/**
+ * struct report - what a controller has to say when it is done
+ * @who: its number
+ * @done: how many operations it did
+ * @refused: how many of these have failed
+ */
+struct report {
+	int who;
+	long done, refused;
+};
+
 static const int all_in_one[NR_RESOURCES];
 
 static void make_groups(struct model *m)
@@ -57,7 +68,7 @@ static void make_groups(struct model *m)
  * What the model says is what would be if nobody else was there. Where the kernel has
  * refused something, later calls find nothing and fail: no harm is done.
  */
-static void control(struct model *m, unsigned long long seed, double end)
+static void control(struct model *m, unsigned long long seed, double end, struct report *r)
 {
 	struct op op;
 
@@ -66,7 +77,8 @@ static void control(struct model *m, unsigned long long seed, double end)
 		generate_op(m, &op);
 		if (!is_allowed(&op) || model_do(m, &op) == SKIPPED)
 			continue;
-		kernel_do(m, &op, 0);
+		r->refused += kernel_do(m, &op, 0) < 0;
+		r->done++;
 		/*
 		 * It has no room for more groups. Begin again, without processes, and as if all
 		 * groups were there: what others have removed, it never knows.
@@ -79,16 +91,18 @@ static void control(struct model *m, unsigned long long seed, double end)
 }
 
 /* In a child: do it, tell that it is done, and end when told so. */
-static void controller(struct model *m, unsigned long long seed, double end, int tell,
+static void controller(struct model *m, int who, unsigned long long seed, double end, int tell,
 		       int wait)
 {
-	char c = 0;
+	struct report r = { .who = who };
+	char c;
 
 	if (kernel_join())
 		_exit(1);
 	make_groups(m);
-	control(m, seed, end);
-	if (write(tell, &c, 1) != 1)
+	control(m, seed + who, end, &r);
+	/* So short that it comes in one piece. */
+	if (write(tell, &r, sizeof(r)) != sizeof(r))
 		_exit(1);
 	/* Or, as long as we wait, nobody hears that another one has died. */
 	close(tell);
@@ -124,6 +138,23 @@ static bool set_limits(void)
 	return !err;
 }
 
+/* What all of them report. How many have not, but closed the pipe, as who dies does. */
+static int hear(int from, bool *well, char *wrong)
+{
+	int left = NR_CONTROLLERS;
+	struct report r;
+
+	while (left && read(from, &r, sizeof(r)) == sizeof(r)) {
+		printf("# controller %d: %ld operations, %ld refused\n", r.who, r.done, r.refused);
+		if (*well && r.done == r.refused) {
+			snprintf(wrong, WRONG_SIZE, "controller %d: nothing was done", r.who);
+			*well = false;
+		}
+		left--;
+	}
+	return left;
+}
+
 /**
  * parallel - let several do operations at random
  * @seconds: for so long
@@ -135,23 +166,23 @@ static bool set_limits(void)
 bool parallel(double seconds, unsigned long long seed, char *wrong)
 {
 	struct model *m = calloc(1, sizeof(*m));
-	double end = kernel_now() + seconds;
-	int done[2], go[2], i, status, left = NR_CONTROLLERS;
+	int done[2], go[2], i, status, left;
 	pid_t pid[NR_CONTROLLERS];
+	double end;
 	bool well;
-	char c;
 
 	snprintf(wrong, WRONG_SIZE, "cannot begin");
 	if (!m || pipe(done) || pipe(go) || kernel_begin(all_in_one, false))
 		return false;
 	well = set_limits();
+	end = kernel_now() + seconds;
 	for (i = 0; i < NR_CONTROLLERS; i++) {
 		fflush(stdout);
 		pid[i] = fork();
 		if (pid[i] == 0) {
 			close(go[1]);
 			close(done[0]);
-			controller(m, seed + i, end, done[1], go[0]);
+			controller(m, i, seed, end, done[1], go[0]);
 		}
 	}
 	close(done[1]);
@@ -160,9 +191,7 @@ bool parallel(double seconds, unsigned long long seed, char *wrong)
 		well = kernel_in_limits(wrong);
 		usleep(20000);
 	}
-	/* One that has died has closed it. */
-	while (left && read(done[0], &c, 1) == 1)
-		left--;
+	left = hear(done[0], &well, wrong);
 	if (well && left)
 		snprintf(wrong, WRONG_SIZE, "%d of %d have died", left, NR_CONTROLLERS);
 	well = well && !left && kernel_at_rest(20, wrong);
