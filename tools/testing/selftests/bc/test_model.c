@@ -343,6 +343,34 @@ static void help(FILE *f)
 		"  --patience N        seconds in which counters have to settle (15)\n", MAX_OPS);
 }
 
+static bool get_seconds(const char *what, const char *text, double least, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	/* It takes "nan" and "inf", too. */
+	if (end != text && !*end && *seconds >= least && *seconds <= 1e9)
+		return true;
+	fprintf(stderr, "test_model: %s: \"%s\" is not a number from %g to 1e9\n", what, text,
+		least);
+	return false;
+}
+
+static bool get_number(const char *what, const char *text, unsigned long long least,
+		       unsigned long long most, unsigned long long *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoull(text, &end, 0);
+	/* It takes a sign, too. */
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *n >= least && *n <= most)
+		return true;
+	fprintf(stderr, "test_model: %s: \"%s\" is not a number from %llu to %llu\n", what, text,
+		least, most);
+	return false;
+}
+
 static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -359,15 +387,15 @@ static int parse(int argc, char **argv)
 		{ }
 	};
 	const char *seed = getenv("BC_SEED"), *seconds = getenv("BC_SECONDS");
+	unsigned long long n;
+	bool ok = true;
 	int c;
 
 	opt.seed = time(NULL) ^ (unsigned long long)getpid() << 32;
-	if (seconds)
-		opt.seconds = atoi(seconds);
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			opt.seconds = atof(optarg);
+			seconds = optarg;
 			break;
 		case 'P':
 			opt.parallel = true;
@@ -376,22 +404,24 @@ static int parse(int argc, char **argv)
 			seed = optarg;
 			break;
 		case 'n':
-			opt.ops = atoi(optarg);
+			ok &= get_number("--ops", optarg, 1, MAX_OPS, &n);
+			opt.ops = n;
 			break;
 		case 'd':
 			opt.dry = true;
 			break;
 		case 'p':
-			opt.plant = atoi(optarg);
+			ok &= get_number("--plant", optarg, 0, MAX_OPS, &n);
+			opt.plant = n;
 			break;
 		case 'l':
 			opt.no_shrink = true;
 			break;
 		case 'S':
-			opt.shrink_seconds = atof(optarg);
+			ok &= get_seconds("--shrink-seconds", optarg, 0, &opt.shrink_seconds);
 			break;
 		case 'w':
-			opt.patience = atof(optarg);
+			ok &= get_seconds("--patience", optarg, 0, &opt.patience);
 			break;
 		case 'h':
 			help(stdout);
@@ -400,11 +430,13 @@ static int parse(int argc, char **argv)
 			return -EINVAL;
 		}
 	}
-	if (seed) {
-		opt.seed = strtoull(seed, NULL, 0);
-		opt.one_seed = true;
-	}
-	return optind == argc && opt.ops > 0 && opt.ops <= MAX_OPS ? 0 : -EINVAL;
+	/* What is given as an option takes the place of the environment. */
+	if (seconds)
+		ok &= get_seconds("--seconds, BC_SECONDS", seconds, 0.001, &opt.seconds);
+	if (seed)
+		ok &= get_number("--seed, BC_SEED", seed, 0, ULLONG_MAX, &opt.seed);
+	opt.one_seed = seed;
+	return optind == argc && ok ? 0 : -EINVAL;
 }
 
 static void result(int n, bool ok, const char *what)
