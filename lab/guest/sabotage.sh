@@ -142,7 +142,7 @@ uncharge	test_sockbuf	bc.tcp_receive
 limit		test_sockbuf	bc.udp_flood
 limit		test_sockbuf	bc.tcp_never
 limit		test_sockbuf	bc.tcp_block
-first		test_sockbuf	bc.tcp_block
+first		test_sockbuf	bc.mptcp
 asleep		test_sockbuf	bc.unix_wake
 asleep		test_sockbuf	bc.tcp_wake_other
 limit		test_netneighbour	net.lo.never_reads

@@ -757,7 +757,8 @@ TEST_F(bc, tcp_block)
 	EXPECT_LT(0, bc_get(self->dir, "tcpsndbuf/failcnt"));
 	EXPECT_FALSE(bc_ready(a[0], POLLOUT, 0));
 
-	/* The other one, which has nothing on its way, may send a little; it is read. */
+	/* No room at all now: the other one, which has nothing on its way, may send a little. */
+	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "%ld", held));
 	EXPECT_TRUE(bc_ready(b[0], POLLOUT, 0));
 	ASSERT_EQ(0, bc_send(b[0], 1000, MSG_DONTWAIT));
 	ASSERT_EQ(1000, recv(b[1], bc_buf, 1000, MSG_WAITALL));
@@ -1119,6 +1120,7 @@ TEST_F_TIMEOUT(bc, mptcp, 300)
 	};
 	socklen_t len = sizeof(addr);
 	int t[2], l, fd;
+	long failcnt;
 
 	ASSERT_EQ(0, bc_tcp_pair(self->dir, self->dir, t));
 	ASSERT_EQ(0, bc_enter(self->dir));
@@ -1140,6 +1142,14 @@ TEST_F_TIMEOUT(bc, mptcp, 300)
 	ASSERT_EQ(0, bc_leave());
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "65536"));
 	EXPECT_LT(0, bc_fill_up(t[0], 4096));
+
+	/* No room at all: who has nothing on its way is not refused. */
+	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "%ld", bc_get(self->dir, snd)));
+	failcnt = bc_get(self->dir, "tcpsndbuf/failcnt");
+	ASSERT_EQ(0, bc_send(peers[0].fd, 1000, MSG_DONTWAIT));
+	EXPECT_EQ(failcnt, bc_get(self->dir, "tcpsndbuf/failcnt"));
+	ASSERT_EQ(1000, recv(peers[1].fd, bc_buf, 1000, MSG_WAITALL));
+	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "65536"));
 
 	EXPECT_LE(0, transfer(peers, 2, 300000));
 	EXPECT_LT(0, bc_get(self->dir, "tcpsndbuf/failcnt"));
