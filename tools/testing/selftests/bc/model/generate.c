@@ -36,6 +36,8 @@ static const unsigned char weight[NR_OPS] = {
 	[OP_RESET_MAX] = 15,
 	[OP_RESET_MIN] = 20,
 	[OP_WRITE_HELD] = 1,
+	[OP_CHOWN] = 12,
+	[OP_USER] = 12,
 	[OP_START] = 20,
 	[OP_FORK] = 30,
 	[OP_EXEC] = 4,
@@ -45,7 +47,10 @@ static const unsigned char weight[NR_OPS] = {
 	[OP_THREAD_END] = 10,
 	[OP_MOVE] = 70,
 	[OP_MOVE_THREAD] = 25,
+	[OP_ACT] = 25,
+	[OP_UNSHARE] = 25,
 	[OP_DROP_CAPS] = 3,
+	[OP_SETUID] = 8,
 	[OP_OPEN] = 25,
 	[OP_OPEN_PATH] = 35,
 	[OP_TCP] = 15,
@@ -253,7 +258,7 @@ static bool focus(const struct model *m, struct op *op)
 	if (p->state != ALIVE)
 		return false;
 	h = m->hierarchy_of[res];
-	group = p->group[h][0];
+	group = p->group[h][p->acting];
 	while (group != ROOT && m->group[group].parent != ROOT && !rnd(3))
 		group = m->group[group].parent;
 	if (group == ROOT || place_of(m, h, group) == NONE)
@@ -275,9 +280,10 @@ static void random_op(const struct model *m, struct op *op)
 	short *a = op->arg;
 
 	*op = (struct op){ .kind = same ? again.kind : random_kind() };
-	if (again.kind == OP_MOVE) {
+	if (again.kind == OP_MOVE || again.kind == OP_MKDIR) {
 		*op = again;
-		a[0] = random_proc(m, ALIVE);
+		if (again.kind == OP_MOVE)
+			a[0] = random_proc(m, ALIVE);
 		again.kind = NR_OPS;
 		return;
 	}
@@ -290,6 +296,14 @@ static void random_op(const struct model *m, struct op *op)
 		return;
 	case OP_LIMIT ... OP_WRITE_HELD:
 		counter_op(m, op);
+		return;
+	case OP_CHOWN:
+		a[0] = random_hierarchy(m);
+		a[1] = random_place(m, a[0]);
+		return;
+	case OP_USER:
+		/* Root can do more. */
+		a[0] = !rnd(3);
 		return;
 	case OP_START:
 		a[0] = random_proc(m, GONE);
@@ -310,6 +324,14 @@ static void random_op(const struct model *m, struct op *op)
 	case OP_THREAD:
 	case OP_THREAD_END:
 		a[1] = 1 + rnd(NR_THREADS);
+		break;
+	case OP_ACT:
+		a[1] = rnd(1 + NR_THREADS);
+		break;
+	case OP_UNSHARE:
+		/* One of the two right below, if it is not below all others. */
+		a[1] = place_of(m, 0, p->group[0][p->acting]);
+		a[1] = a[1] < 0 || a[1] > 2 ? 0 : 2 * a[1] + 1 + (int)rnd(2);
 		break;
 	case OP_MOVE:
 	case OP_MOVE_THREAD:

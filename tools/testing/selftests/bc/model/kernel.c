@@ -33,7 +33,13 @@ enum {
 	CALL_RANGE = -111,	/* descriptor, command, type, byte */
 	CALL_TIMER = -112,
 	CALL_TAKE = -113,	/* which signal */
+	CALL_ACT = -114,	/* which thread */
+	CALL_UNSHARE = -115,
+	CALL_SETUID = -116,
 };
+
+/* Whom groups are given to, and processes of that one. */
+enum { USER = 1000 };
 
 /* Descriptors that stay what they are over an exec, as those of bc_puppets_init(). */
 enum { MAIL_OUT = 120, MAIL_IN };
@@ -68,20 +74,63 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Without the C library's idea of a thread, which has memory of its own. */
+/*
+ * One thread at a time, the acting one, reads what to do and does it: they are without the
+ * C library's idea of a thread, which has memory of its own, and share errno. Who waits has
+ * a word of its own to wait for, so that no call of it fails while another one acts.
+ */
 static struct {
-	long stack[1024];
-	int end;
+	int turn;		/* it may go on */
+	bool end;		/* to its end */
+	int stack;
 	pid_t tid;		/* 0 when it is gone */
 } threads[1 + NR_THREADS];
 
+/* One more than threads: a process goes on with that of the thread that has forked it. */
+static long stacks[NR_THREADS + 1][2048];
+static int first_stack = -1;
+
+static void give_turn(int i)
+{
+	__atomic_store_n(&threads[i].turn, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &threads[i].turn, FUTEX_WAKE, 1);
+}
+
+/* Returns whether it is there to go on. */
+static bool wait_for_turn(int i)
+{
+	while (!__atomic_exchange_n(&threads[i].turn, 0, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, &threads[i].turn, FUTEX_WAIT, 0, NULL);
+	return !threads[i].end;
+}
+
+static void act(int i);
+
+/* Whose socket they read. */
+static int worker;
+
 static int thread_main(void *arg)
 {
-	int *end = arg;
+	int i = (long)arg;
 
-	while (!__atomic_load_n(end, __ATOMIC_ACQUIRE))
-		syscall(SYS_futex, end, FUTEX_WAIT, 0, NULL);
+	if (wait_for_turn(i))
+		act(i);
 	return 0;
+}
+
+static int free_stack(void)
+{
+	int s, i;
+
+	for (s = 0; s < NR_THREADS; s++) {
+		bool used = s == first_stack;
+
+		for (i = 1; i <= NR_THREADS; i++)
+			used |= threads[i].tid && threads[i].stack == s;
+		if (!used)
+			break;
+	}
+	return s;
 }
 
 static long start_thread(int i)
@@ -90,11 +139,14 @@ static long start_thread(int i)
 			  CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 	int tid;
 
-	threads[i].end = 0;
-	/* It may be that of a thread of whom we were forked from, who is not going to clear it. */
-	threads[i].tid = 0;
-	tid = clone(thread_main, threads[i].stack + ARRAY_SIZE(threads[i].stack), flags,
-		    &threads[i].end, &threads[i].tid, NULL, &threads[i].tid);
+	/* In parallel, an exec that was refused has left it there. */
+	if (threads[i].tid)
+		return -EBUSY;
+	threads[i].turn = 0;
+	threads[i].end = false;
+	threads[i].stack = free_stack();
+	tid = clone(thread_main, stacks[threads[i].stack] + ARRAY_SIZE(stacks[0]), flags,
+		    (void *)(long)i, &threads[i].tid, NULL, &threads[i].tid);
 	return tid < 0 ? -errno : tid;
 }
 
@@ -102,8 +154,8 @@ static long end_thread(int i)
 {
 	pid_t tid;
 
-	__atomic_store_n(&threads[i].end, 1, __ATOMIC_RELEASE);
-	syscall(SYS_futex, &threads[i].end, FUTEX_WAKE, 1);
+	threads[i].end = true;
+	give_turn(i);
 	while ((tid = __atomic_load_n(&threads[i].tid, __ATOMIC_ACQUIRE)))
 		syscall(SYS_futex, &threads[i].tid, FUTEX_WAIT, tid, NULL);
 	return 0;
@@ -204,15 +256,19 @@ static long take_signal(int i)
 	return sigtimedwait(&set, NULL, &now) < 0 ? -errno : 0;
 }
 
-static void worker_loop(int i);
-
-static long fork_worker(int child)
+static long fork_worker(int child, int me)
 {
 	pid_t pid = fork();
+	int i;
 
 	if (!pid) {
-		bc_die_with_parent();
-		worker_loop(child);
+		if (me)
+			first_stack = threads[me].stack;
+		/* These are not its own. */
+		for (i = 0; i <= NR_THREADS; i++)
+			threads[i].tid = 0;
+		worker = child;
+		act(0);
 	}
 	return pid < 0 ? -errno : pid;
 }
@@ -226,13 +282,19 @@ static long exec_worker(int i)
 	return -errno;
 }
 
-static long worker_do(int i, const struct bc_call *call)
+/* Of this thread alone, which the C library's would not do. */
+static long set_uid(void)
+{
+	return syscall(SYS_setresuid, USER, USER, USER) ? -errno : 0;
+}
+
+static long worker_do(int i, int me, const struct bc_call *call)
 {
 	const long *a = call->arg;
 
 	switch (call->nr) {
 	case CALL_FORK:
-		return fork_worker(a[0]);
+		return fork_worker(a[0], me);
 	case CALL_EXEC:
 		return exec_worker(i);
 	case CALL_WAIT:
@@ -240,7 +302,7 @@ static long worker_do(int i, const struct bc_call *call)
 	case CALL_THREAD:
 		return start_thread(a[0]);
 	case CALL_THREAD_END:
-		return end_thread(a[0]);
+		return a[0] == me ? -EINVAL : end_thread(a[0]);
 	case CALL_DROP_CAPS:
 		return drop_caps();
 	case CALL_OPEN:
@@ -259,24 +321,47 @@ static long worker_do(int i, const struct bc_call *call)
 		return make_timer();
 	case CALL_TAKE:
 		return take_signal(a[0]);
+	case CALL_ACT:
+		return a[0] && !threads[a[0]].tid ? -ESRCH : 0;
+	case CALL_UNSHARE:
+		return unshare(CLONE_NEWUTS) ? -errno : 0;
+	case CALL_SETUID:
+		return set_uid();
 	default:
 		return bc_puppet_do(i, call);
 	}
 }
 
-/* Reads and answers without anything from the heap, and reaps nobody unasked. */
-static void worker_loop(int i)
+/*
+ * Reads and answers without anything from the heap, and reaps nobody unasked. Returns when
+ * the thread is to end.
+ *
+ * Whoever we were forked by may be a thread, with whose end PR_SET_PDEATHSIG comes, and a
+ * change of ids takes that away. So look, now and then, whether all above have died.
+ */
+static void act(int me)
 {
-	int fd = bc_puppets[i].fd[1];
 	struct bc_call call;
+	ssize_t len;
 	long ret;
 
-	while (read(fd, &call, sizeof(call)) == sizeof(call)) {
-		ret = worker_do(i, &call);
+	for (;;) {
+		int fd = bc_puppets[worker].fd[1];
+
+		len = read(fd, &call, sizeof(call));
+		if (len < 0 && errno == EAGAIN && getppid() != 1)
+			continue;
+		if (len != sizeof(call))
+			_exit(0);
+		ret = worker_do(worker, me, &call);
 		if (write(fd, &ret, sizeof(ret)) != sizeof(ret))
-			break;
+			_exit(0);
+		if (call.nr == CALL_ACT && !ret && call.arg[0] != me) {
+			give_turn(call.arg[0]);
+			if (!wait_for_turn(me))
+				return;
+		}
 	}
-	_exit(0);
 }
 
 /**
@@ -293,14 +378,14 @@ void kernel_worker_main(int argc, char **argv)
 
 	if (argc != 4 || strcmp(argv[1], "bc-model-worker"))
 		return;
-	bc_die_with_parent();
 	bc_puppet_stack();
 	i = atoi(argv[2]);
 	snprintf(files, sizeof(files), "%s", argv[3]);
 	for (int j = 0; j < BC_NR_PUPPETS; j++)
 		bc_puppets[j].fd[1] = 100 + j;
+	worker = i;
 	if (write(bc_puppets[i].fd[1], &ret, sizeof(ret)) == sizeof(ret))
-		worker_loop(i);
+		act(0);
 	_exit(1);
 }
 
@@ -334,6 +419,9 @@ static int nr_hierarchies;
 static int bound_to[NR_RESOURCES];
 static long groups_before;
 
+/* Who makes, removes and changes groups, and moves. */
+static bool as_user;
+
 /* What is read again and again stays open: the files of each counter, and releasable. */
 #define RELEASABLE (NR_RESOURCES * NR_FILES)
 static int cache[NR_HIERARCHIES][NR_PLACES][RELEASABLE + 1];
@@ -343,16 +431,21 @@ double kernel_now(void)
 	return bc_now();
 }
 
+/* What unshare(2) has called a group; empty: it is what place_path() says. */
+static char node_name[NR_HIERARCHIES][NR_PLACES][32];
+
 static void group_dir(char *dir, size_t size, int h, int place)
 {
-	char path[16];
+	static const char * const name[] = { "b", "a" };
+	char up[160];
 
-	if (place == ROOT) {
-		snprintf(dir, size, "%s", root[h]);
+	if (place <= 0) {
+		snprintf(dir, size, "%s", place == ROOT ? root[h] : top[h]);
 		return;
 	}
-	place_path(path, sizeof(path), place);
-	snprintf(dir, size, "%s/%s", top[h], path);
+	group_dir(up, sizeof(up), h, parent_place(place));
+	snprintf(dir, size, "%s/%s", up,
+		 *node_name[h][place] ? node_name[h][place] : name[place % 2]);
 }
 
 static void forget(int h, int place)
@@ -369,7 +462,7 @@ static void forget(int h, int place)
 /* A number, or -errno. */
 static long read_number(int h, int place, int i)
 {
-	char dir[96], path[PATH_MAX], file[48] = "releasable", buf[64];
+	char dir[192], path[PATH_MAX], file[48] = "releasable", buf[64];
 	int *fd = &cache[h][place][i];
 	ssize_t len;
 
@@ -430,6 +523,20 @@ static void remove_files(void)
 	rmdir(files);
 }
 
+/* See act(). */
+static int set_timeouts(void)
+{
+	const struct timeval some = { .tv_sec = 5 };
+	int i;
+
+	for (i = 0; i < BC_NR_PUPPETS; i++) {
+		if (setsockopt(bc_puppets[i].fd[1], SOL_SOCKET, SO_RCVTIMEO, &some,
+			       sizeof(some)))
+			return -1;
+	}
+	return 0;
+}
+
 /**
  * kernel_init - sockets and files for workers
  *
@@ -448,7 +555,7 @@ int kernel_init(void)
 	}
 	/* Who loses its parent is ours to be waited for. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (bc_puppets_init() || socketpair(AF_UNIX, SOCK_DGRAM, 0, mail) ||
+	if (bc_puppets_init() || set_timeouts() || socketpair(AF_UNIX, SOCK_DGRAM, 0, mail) ||
 	    dup2(mail[0], MAIL_OUT) < 0 || dup2(mail[1], MAIL_IN) < 0)
 		return -errno;
 	close(mail[0]);
@@ -459,7 +566,8 @@ int kernel_init(void)
 	for (i = 0; i < NR_PATHS; i++) {
 		file_path(path, sizeof(path), i);
 		fd = open(path, O_CREAT | O_RDWR, 0600);
-		if (fd < 0)
+		/* Also for who is not root any more. */
+		if (fd < 0 || fchmod(fd, 0666))
 			return -errno;
 		close(fd);
 	}
@@ -497,7 +605,9 @@ int kernel_begin(const int *hierarchy_of, bool two)
 {
 	int h, err;
 
+	as_user = false;
 	memset(workers, 0, sizeof(workers));
+	memset(node_name, 0, sizeof(node_name));
 	memcpy(bound_to, hierarchy_of, sizeof(bound_to));
 	nr_hierarchies = 1 + two;
 	groups_before = bc_get(GROUPS, "groups");
@@ -537,7 +647,8 @@ static long start_worker(int i)
 		syscall(SYS_close_range, MAIL_IN + 1, ~0u, 0);
 		block_signals();
 		bc_puppet_stack();
-		worker_loop(i);
+		worker = i;
+		act(0);
 	}
 	if (pid < 0)
 		return -errno;
@@ -651,10 +762,56 @@ static long do_fork(int i, int child)
 	return 0;
 }
 
+static long do_chown(const struct op *op)
+{
+	static const char * const file[] = { "", "/tasks", "/threads" };
+	char dir[192], path[256];
+	size_t i;
+
+	group_dir(dir, sizeof(dir), op->arg[0], op->arg[1]);
+	for (i = 0; i < ARRAY_SIZE(file); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, file[i]);
+		if (chown(path, USER, USER))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The acting thread's id, which is the name of the group that it gets. */
+static long do_unshare(const struct model *m, const struct op *op)
+{
+	int i = op->arg[0], h = 0, place = op->arg[1], thread = m->proc[i].acting;
+	pid_t pid = bc_puppets[i].pid, tid = thread ? workers[i].tid[thread] : pid;
+	char path[64], line[512], *name;
+	long ret, err;
+	FILE *f;
+
+	err = bc_write("/proc/sys/kernel", "bc_clone_on_unshare", "1");
+	if (err)
+		return err;
+	ret = bc_call(i, CALL_UNSHARE, 0);
+	err = bc_write("/proc/sys/kernel", "bc_clone_on_unshare", "0");
+	if (ret || err)
+		return ret ?: err;
+	/* The id may have been another one's, so that there was one of that name. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/bc", pid, tid);
+	f = fopen(path, "r");
+	if (!f || !fgets(line, sizeof(line), f))
+		err = -EIO;
+	if (f)
+		fclose(f);
+	if (err)
+		return err;
+	line[strcspn(line, "\n")] = '\0';
+	name = strrchr(line, '/');
+	snprintf(node_name[h][place], sizeof(node_name[h][place]), "%s", name ? name + 1 : "");
+	return 0;
+}
+
 static long do_group(const struct op *op, long amount)
 {
 	int h = op->kind <= OP_RMDIR ? op->arg[0] : bound_to[op->arg[0]];
-	char dir[96], file[48];
+	char dir[192], file[48];
 	const char *res = resource_names[op->arg[0]];
 
 	group_dir(dir, sizeof(dir), h, op->arg[1]);
@@ -663,7 +820,10 @@ static long do_group(const struct op *op, long amount)
 		return mkdir(dir, 0755) ? -errno : 0;
 	case OP_RMDIR:
 		forget(h, op->arg[1]);
-		return rmdir(dir) ? -errno : 0;
+		if (rmdir(dir))
+			return -errno;
+		*node_name[h][op->arg[1]] = '\0';
+		return 0;
 	case OP_LIMIT:
 	case OP_BARRIER:
 		snprintf(file, sizeof(file), "%s/%s", res,
@@ -685,7 +845,7 @@ static long do_move(const struct op *op)
 {
 	int thread = op->kind == OP_MOVE ? 0 : op->arg[3];
 	pid_t id = thread ? workers[op->arg[0]].tid[thread] : bc_puppets[op->arg[0]].pid;
-	char dir[96];
+	char dir[192];
 
 	/* It would be us. */
 	if (id <= 0)
@@ -807,6 +967,7 @@ static long do_with_map(const struct model *m, const struct op *op)
 long kernel_do(const struct model *m, const struct op *op, long amount)
 {
 	int i = op->arg[0];
+	long ret;
 
 	/* The model thinks that there is one, of which, in parallel, it cannot be sure. */
 	if (op->kind >= OP_FORK && op->kind != OP_REAP && op->kind != OP_MOVE &&
@@ -814,7 +975,17 @@ long kernel_do(const struct model *m, const struct op *op, long amount)
 		return -ESRCH;
 	switch (op->kind) {
 	case OP_MKDIR ... OP_WRITE_HELD:
-		return do_group(op, amount);
+	case OP_MOVE:
+	case OP_MOVE_THREAD:
+		if (as_user && seteuid(USER))
+			return -errno;
+		ret = op->kind <= OP_WRITE_HELD ? do_group(op, amount) : do_move(op);
+		return as_user && seteuid(0) ? -errno : ret;
+	case OP_CHOWN:
+		return do_chown(op);
+	case OP_USER:
+		as_user = op->arg[0];
+		return 0;
 	case OP_START:
 		return start_worker(i);
 	case OP_FORK:
@@ -829,11 +1000,14 @@ long kernel_do(const struct model *m, const struct op *op, long amount)
 		return keep(bc_call(i, CALL_THREAD, op->arg[1]), &workers[i].tid[op->arg[1]]);
 	case OP_THREAD_END:
 		return bc_call(i, CALL_THREAD_END, op->arg[1]);
-	case OP_MOVE:
-	case OP_MOVE_THREAD:
-		return do_move(op);
+	case OP_ACT:
+		return bc_call(i, CALL_ACT, op->arg[1]);
+	case OP_UNSHARE:
+		return do_unshare(m, op);
 	case OP_DROP_CAPS:
 		return bc_call(i, CALL_DROP_CAPS, 0);
+	case OP_SETUID:
+		return bc_call(i, CALL_SETUID, 0);
 	case OP_TIMER:
 		return keep(bc_call(i, CALL_TIMER, 0), &workers[i].timer[op->arg[1]]);
 	case OP_TIMER_END:
@@ -953,7 +1127,7 @@ int kernel_join(void)
 /* A number of a counter, of a group that may have gone. */
 static long number(int h, int place, int res, int file)
 {
-	char dir[96], name[48];
+	char dir[192], name[48];
 
 	group_dir(dir, sizeof(dir), h, place);
 	snprintf(name, sizeof(name), "%s/%s", resource_names[res], file_names[file]);

@@ -156,9 +156,10 @@ static int common(const struct model *m, int a, int b)
  * Groups
  */
 
+/* Of the thread that does something. */
 static int group_of(const struct model *m, const struct proc *p, enum resource res)
 {
-	return p->group[m->hierarchy_of[res]][0];
+	return p->group[m->hierarchy_of[res]][p->acting];
 }
 
 static int group_at(const struct model *m, enum resource res, int place)
@@ -183,6 +184,14 @@ static int new_group(struct model *m, int hierarchy, int parent)
 	return m->nr_groups++;
 }
 
+/* 3.8: may who does it write to the directory, or to tasks and threads? The roots are root's. */
+static bool may_write(const struct model *m, int group)
+{
+	if (!m->as_user)
+		return true;
+	return group != ROOT && (m->group[group].given || m->group[group].users);
+}
+
 static long do_mkdir(struct model *m, int h, int place)
 {
 	int up = parent_place(place);
@@ -191,12 +200,25 @@ static long do_mkdir(struct model *m, int h, int place)
 		return -EEXIST;
 	if (m->place[h][up] == NONE)
 		return -ENOENT;
+	if (!may_write(m, m->place[h][up]))
+		return -EACCES;
 	if (m->nr_groups == MAX_GROUPS)
 		return SKIPPED;
 	if (m->hierarchy_of[NUMGROUPS] == h && !charge(m, m->place[h][up], NUMGROUPS, 1, LIMIT))
 		return -EAGAIN;
 	m->place[h][place] = new_group(m, h, m->place[h][up]);
+	m->group[m->place[h][place]].users = m->as_user;
 	return 0;
+}
+
+static void remove_group(struct model *m, int h, int place)
+{
+	const struct node *g = &m->group[m->place[h][place]];
+
+	m->group[g->parent].children--;
+	if (m->hierarchy_of[NUMGROUPS] == h)
+		uncharge(m, g->parent, ROOT, NUMGROUPS, 1);
+	m->place[h][place] = NONE;
 }
 
 static long do_rmdir(struct model *m, int h, int place)
@@ -209,14 +231,24 @@ static long do_rmdir(struct model *m, int h, int place)
 	if (m->place[h][place] == NONE)
 		return -ENOENT;
 	g = &m->group[m->place[h][place]];
+	if (!may_write(m, g->parent))
+		return -EACCES;
 	if (g->children)
 		return -ENOTEMPTY;
 	if (g->tasks)
 		return -EBUSY;
-	m->group[g->parent].children--;
-	if (m->hierarchy_of[NUMGROUPS] == h)
-		uncharge(m, g->parent, ROOT, NUMGROUPS, 1);
-	m->place[h][place] = NONE;
+	remove_group(m, h, place);
+	return 0;
+}
+
+/* As root, whoever does the rest. */
+static long do_chown(struct model *m, int h, int place)
+{
+	int g = m->place[h][place];
+
+	if (g == NONE)
+		return -ENOENT;
+	m->group[g].given = true;
 	return 0;
 }
 
@@ -240,6 +272,9 @@ static long do_counter_file(struct model *m, const struct op *op)
 
 	if (g == NONE)
 		return -ENOENT;
+	/* Not with the directory. */
+	if (m->as_user && !m->group[g].users)
+		return -EACCES;
 	c = counter_of(m, g, op->arg[0]);
 	switch (op->kind) {
 	case OP_LIMIT:
@@ -305,7 +340,7 @@ static bool charge_file(struct model *m, const struct proc *p)
 	int group = group_of(m, p, NUMFILES);
 	int refuser = try_charge(m, group, ROOT, NUMFILES, 1, BARRIER);
 
-	if (refuser != NONE && p->caps) {
+	if (refuser != NONE && p->caps[p->acting]) {
 		const struct counter *c = counter_of(m, refuser, NUMFILES);
 
 		if (c->ceiling[BARRIER] < c->ceiling[LIMIT])
@@ -801,9 +836,11 @@ static void join_all(struct model *m, struct proc *p, int thread)
 	int h;
 
 	p->thread[thread] = true;
+	p->caps[thread] = p->caps[p->acting];
+	p->user[thread] = p->user[p->acting];
 	for (h = 0; h < NR_HIERARCHIES; h++) {
-		p->group[h][thread] = p->group[h][0];
-		join(m, p->group[h][0]);
+		p->group[h][thread] = p->group[h][p->acting];
+		join(m, p->group[h][thread]);
 	}
 }
 
@@ -827,6 +864,23 @@ static void end_threads(struct model *m, struct proc *p)
 	}
 }
 
+/* 3.3: execve(2) ends all threads but the one that calls it, which becomes the first one. */
+static void go_on_as(struct model *m, struct proc *p, int thread)
+{
+	int t, h;
+
+	for (t = 0; t <= NR_THREADS; t++) {
+		if (p->thread[t] && t != thread)
+			leave_all(m, p, t);
+	}
+	for (h = 0; h < NR_HIERARCHIES; h++)
+		p->group[h][0] = p->group[h][thread];
+	p->user[0] = p->user[thread];
+	p->thread[thread] = false;
+	p->thread[0] = true;
+	p->acting = 0;
+}
+
 static void end_timers(struct model *m, struct proc *p)
 {
 	int t;
@@ -843,7 +897,7 @@ static void init_proc(struct proc *p)
 	int i, h;
 
 	*p = (struct proc){
-		.state = ALIVE, .parent = ROOT, .caps = true, .program = NONE,
+		.state = ALIVE, .parent = ROOT, .caps = { true }, .program = NONE,
 		.mm = { ROOT, ROOT },
 	};
 	for (i = 0; i < NR_FDS; i++)
@@ -895,9 +949,10 @@ static long do_fork(struct model *m, struct proc *p, int child)
 	}
 	init_proc(c);
 	c->parent = p - m->proc;
-	c->caps = p->caps;
+	c->caps[0] = p->caps[p->acting];
+	c->user[0] = p->user[p->acting];
 	for (i = 0; i < NR_HIERARCHIES; i++)
-		c->group[i][0] = p->group[i][0];
+		c->group[i][0] = p->group[i][p->acting];
 	join_all(m, c, 0);
 	for (i = 0; i < 2; i++)
 		c->mm[i] = group_of(m, c, mm_resource[i]);
@@ -940,7 +995,7 @@ static long do_exec(struct model *m, struct proc *p)
 	if (!charge_file(m, p))
 		return -ENFILE;
 	new_file(m, file, p, PROGRAM);
-	end_threads(m, p);
+	go_on_as(m, p, p->acting);
 	end_timers(m, p);
 	drop_mm(m, p);
 	p->program = file;
@@ -950,8 +1005,8 @@ static long do_exec(struct model *m, struct proc *p)
 		if (p->fd[i].cloexec)
 			close_fd(m, p - m->proc, i);
 	}
-	/* It is root's, by its number. */
-	p->caps = true;
+	/* Root's, by its number, has all. */
+	p->caps[0] = !p->user[0];
 	return 0;
 }
 
@@ -973,6 +1028,7 @@ static void kill_one(struct model *m, int proc)
 	drop_mm(m, p);
 	end_timers(m, p);
 	end_threads(m, p);
+	p->acting = 0;
 	p->state = ZOMBIE;
 }
 
@@ -996,6 +1052,8 @@ static long do_thread(struct model *m, struct proc *p, const struct op *op)
 	bool end = op->kind == OP_THREAD_END;
 
 	if (p->thread[op->arg[1]] != end)
+		return SKIPPED;
+	if (end && op->arg[1] == p->acting)
 		return SKIPPED;
 	if (end) {
 		leave_all(m, p, op->arg[1]);
@@ -1077,18 +1135,57 @@ static long do_move(struct model *m, struct proc *p, int h, int to, int who)
 	return 0;
 }
 
+/* 3.3: who may move what, for each thread of it that there is. */
+static bool may_move(const struct model *m, const struct proc *p, int h, int to, int who)
+{
+	int t;
+
+	for (t = 0; t <= NR_THREADS; t++) {
+		if (!p->thread[t] || (who >= 0 && t != who))
+			continue;
+		if (m->as_user && !p->user[t])
+			return false;
+		if (p->group[h][t] != to && !may_write(m, common(m, p->group[h][t], to)))
+			return false;
+	}
+	return true;
+}
+
 static long do_move_op(struct model *m, struct proc *p, const struct op *op)
 {
 	int h = op->arg[1], place = op->arg[2];
-	int who = op->kind == OP_MOVE ? -1 : op->arg[3];
+	int who = op->kind == OP_MOVE ? -1 : op->arg[3], to;
 
 	if (p->state == GONE || (who >= 0 && !p->thread[who]))
 		return SKIPPED;
 	if (place != ROOT && m->place[h][place] == NONE)
 		return -ENOENT;
+	to = place == ROOT ? ROOT : m->place[h][place];
+	if (!may_write(m, to) || !may_move(m, p, h, to, who))
+		return -EACCES;
 	if (p->state == ZOMBIE)
 		return -ESRCH;
-	return do_move(m, p, h, place == ROOT ? ROOT : m->place[h][place], who);
+	return do_move(m, p, h, to, who);
+}
+
+/* 3.7, in the default hierarchy. The group that it gets is root's, whoever it is. */
+static long do_unshare(struct model *m, struct proc *p, int place)
+{
+	int up = parent_place(place), from = p->group[0][p->acting];
+	long err;
+
+	if (!place || from == ROOT || m->place[0][up] != from || m->place[0][place] != NONE ||
+	    m->nr_groups == MAX_GROUPS)
+		return SKIPPED;
+	if (!p->caps[p->acting])
+		return -EPERM;
+	if (m->hierarchy_of[NUMGROUPS] == 0 && !charge(m, from, NUMGROUPS, 1, LIMIT))
+		return -EAGAIN;
+	m->place[0][place] = new_group(m, 0, from);
+	err = do_move(m, p, 0, m->place[0][place], p->acting);
+	if (err)
+		remove_group(m, 0, place);
+	return err;
 }
 
 static long do_timer(struct model *m, struct proc *p, const struct op *op)
@@ -1112,7 +1209,8 @@ static long do_timer(struct model *m, struct proc *p, const struct op *op)
 /* 5.10: charged to who gets it. An ordinary signal is one at most, and never refused. */
 static long do_signal(struct model *m, struct proc *p, int s)
 {
-	int group = group_of(m, p, NUMSIGINFO), *n = &p->queued[s];
+	/* Whoever is acting: it goes to the process, and so to its first thread. */
+	int group = p->group[m->hierarchy_of[NUMSIGINFO]][0], *n = &p->queued[s];
 	bool ordinary = s == NR_SIGNALS - 1;
 
 	if (ordinary && *n)
@@ -1153,6 +1251,11 @@ long model_do(struct model *m, const struct op *op)
 		return do_rmdir(m, op->arg[0], op->arg[1]);
 	case OP_LIMIT ... OP_WRITE_HELD:
 		return do_counter_file(m, op);
+	case OP_CHOWN:
+		return do_chown(m, op->arg[0], op->arg[1]);
+	case OP_USER:
+		m->as_user = op->arg[0];
+		return 0;
 	default:
 		break;
 	}
@@ -1184,8 +1287,21 @@ long model_do(struct model *m, const struct op *op)
 	case OP_THREAD:
 	case OP_THREAD_END:
 		return do_thread(m, p, op);
+	case OP_ACT:
+		if (!p->thread[op->arg[1]])
+			return SKIPPED;
+		p->acting = op->arg[1];
+		return 0;
+	case OP_UNSHARE:
+		return do_unshare(m, p, op->arg[1]);
+	case OP_SETUID:
+		if (!p->caps[p->acting] && !p->user[p->acting])
+			return -EPERM;
+		p->user[p->acting] = true;
+		p->caps[p->acting] = false;
+		return 0;
 	case OP_DROP_CAPS:
-		p->caps = false;
+		p->caps[p->acting] = false;
 		return 0;
 	case OP_OPEN ... OP_PAIR:
 		return do_open(m, p, op);

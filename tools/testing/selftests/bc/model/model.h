@@ -71,6 +71,8 @@ enum op_kind {
 	OP_RESET_MAX,		/* resource, place */
 	OP_RESET_MIN,		/* resource, place */
 	OP_WRITE_HELD,		/* resource, place, 1: failcnt */
+	OP_CHOWN,		/* hierarchy, place: directory, tasks and threads to the user */
+	OP_USER,		/* 1: the user does what is done to groups, and moves; 0: root */
 	OP_START,		/* process: by us, in the root */
 	OP_FORK,		/* process, who is made */
 	OP_EXEC,		/* process */
@@ -78,9 +80,12 @@ enum op_kind {
 	OP_REAP,		/* process, which is a zombie */
 	OP_THREAD,		/* process, thread */
 	OP_THREAD_END,		/* process, thread */
+	OP_ACT,			/* process, thread: it does all that the process does; 0 at first */
+	OP_UNSHARE,		/* process, place of the group that it gets, right below its own */
 	OP_MOVE,		/* process, hierarchy, place or ROOT */
 	OP_MOVE_THREAD,		/* process, hierarchy, place, thread; 0 is the first */
-	OP_DROP_CAPS,		/* process */
+	OP_DROP_CAPS,		/* process; its acting thread, as the next one */
+	OP_SETUID,		/* process: to the user */
 	OP_OPEN,		/* process, descriptor, O_CLOEXEC; also for all below */
 	OP_OPEN_PATH,		/* process, descriptor, O_CLOEXEC, which */
 	OP_TCP,
@@ -150,6 +155,8 @@ struct counter {
  * @children: how many have directories
  * @tasks: how many, zombies too
  * @used: has had tasks or groups
+ * @given: directory, tasks and threads are the user's
+ * @users: all files are, as the user has made it
  * @count: its counters
  *
  * Who has an address space or a memfd in one that was removed goes on charging it, and its
@@ -157,7 +164,7 @@ struct counter {
  */
 struct node {
 	int hierarchy, parent, children, tasks;
-	bool used;
+	bool used, given, users;
 	struct counter count[NR_RESOURCES];
 };
 
@@ -218,9 +225,11 @@ enum proc_state { GONE, ALIVE, ZOMBIE };
  * struct proc - a process with its address space
  * @state: is it there?
  * @parent: who has forked it, or ROOT: we
- * @caps: has CAP_SYS_ADMIN
  * @group: where its threads are, in each hierarchy; the first one has the number 0
  * @thread: which of these there are
+ * @caps: which of these have CAP_SYS_ADMIN
+ * @user: which of these are the user's
+ * @acting: which of these does what the process does
  * @fd: descriptors
  * @map: mappings
  * @program: the file of the program that it has executed, or NONE: as we
@@ -234,9 +243,9 @@ enum proc_state { GONE, ALIVE, ZOMBIE };
 struct proc {
 	enum proc_state state;
 	int parent;
-	bool caps;
 	int group[NR_HIERARCHIES][1 + NR_THREADS];
-	bool thread[1 + NR_THREADS];
+	bool thread[1 + NR_THREADS], caps[1 + NR_THREADS], user[1 + NR_THREADS];
+	int acting;
 	struct fd fd[NR_FDS];
 	struct map map[NR_MAPS];
 	int program;
@@ -253,6 +262,7 @@ struct proc {
  * @cpus: how many the kernel can have, for what batched counters may be off
  * @planted: it is wrong, on purpose: what is duplicated counts twice
  * @can_exec: whether a program can be executed that needs no other file
+ * @as_user: who makes, removes and changes groups, and moves, is the user, not root
  * @place: which group is there, or NONE; place 0 is always taken
  * @group: all groups that there have been
  * @nr_groups: how many
@@ -265,7 +275,7 @@ struct proc {
 struct model {
 	int hierarchy_of[NR_RESOURCES];
 	int cpus;
-	bool can_exec, planted;
+	bool can_exec, planted, as_user;
 	int place[NR_HIERARCHIES][NR_PLACES];
 	struct node group[MAX_GROUPS];
 	int nr_groups;

@@ -32,7 +32,8 @@ static const int limits[NR_RESOURCES] = {
 static bool is_allowed(const struct op *op)
 {
 	switch (op->kind) {
-	case OP_LIMIT ... OP_WRITE_HELD:
+	case OP_LIMIT ... OP_USER:
+	case OP_UNSHARE:
 		return false;
 	case OP_MKDIR:
 	case OP_RMDIR:

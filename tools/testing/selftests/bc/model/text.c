@@ -81,8 +81,14 @@ static void print_work(const struct op *op)
 	case OP_THREAD_END:
 		printf("thread %d: exit()", a[1]);
 		break;
+	case OP_ACT:
+		printf("thread %d does all that follows", a[1]);
+		break;
 	case OP_DROP_CAPS:
 		printf("capset(none)");
+		break;
+	case OP_SETUID:
+		printf("setresuid(user), of this thread");
 		break;
 	case OP_OPEN:
 		printf("fd%d = open(\"/dev/null\"%s)", a[1], cloexec);
@@ -193,6 +199,17 @@ void print_op(const struct model *m, const struct op *op, long expected)
 		break;
 	case OP_LIMIT ... OP_WRITE_HELD:
 		print_write(m, op, place);
+		break;
+	case OP_CHOWN:
+		printf("chown user $h%d/%s $h%d/%s/tasks $h%d/%s/threads", a[0], place, a[0],
+		       place, a[0], place);
+		break;
+	case OP_USER:
+		printf("%s does what follows in $h0 and $h1", a[0] ? "user" : "root");
+		break;
+	case OP_UNSHARE:
+		printf("sysctl kernel.bc_clone_on_unshare=1; ");
+		printf("worker %d: unshare(CLONE_NEWUTS), its group is $h0/%s", a[0], place);
 		break;
 	case OP_START:
 		printf("start worker %d in the root", a[0]);
