@@ -166,12 +166,13 @@ static bool has_all(struct task_struct *p)
 	    !(set->css.root || bc_set_usable(set)))
 		return false;
 	bits = bc_set_bits(set);
-	/* With isolcpus=, all have less than all CPUs from the beginning, and go on with that. */
-	if (bitmap_equal(bits, cpuset_type.possible, cpuset_type.nbits) &&
-	    data_race(cpumask_equal(&p->cpus_mask, housekeeping)))
-		return true;
-	/* As above. */
-	return data_race(bitmap_equal(cpumask_bits(&p->cpus_mask), bits, cpuset_type.nbits));
+	/*
+	 * As above. With isolcpus=, all have less than all CPUs from the beginning, and go on
+	 * with that.
+	 */
+	return data_race(bitmap_equal(cpumask_bits(&p->cpus_mask), bits, cpuset_type.nbits) ||
+			 (bitmap_equal(bits, cpuset_type.possible, cpuset_type.nbits) &&
+			  cpumask_equal(&p->cpus_mask, housekeeping)));
 }
 
 static void cpuset_fork(struct task_struct *p)
