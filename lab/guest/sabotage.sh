@@ -155,8 +155,9 @@ limit		test_netneighbour	bc.floods
 #			between two looks at held; now and then it is
 #   refork, missed, late
 #			races of a move with a fork, which it never has under way
-#   release, told, lost, endless, show, leftover
-#			agents, the log, netlink and groups of 3.7 are not in it
+#   release, told, lost, endless, show
+#			agents, the log and netlink are not in it
+#   leftover		nor is a clone(2) that cgroups refuse
 #   runtime, narrow, rules, whole
 #			nor are controllers that count no objects or pages
 #   fault, prune, foreign, reclaim, bystander, turns, asleep, twice, young, others, elders,
