@@ -544,6 +544,151 @@ TEST_F(phys, signals)
 	signal(SIGALRM, SIG_DFL);
 }
 
+/* So many of the structures that ppoll(2) writes to are in a page. */
+#define POLLS (BC_PAGE / sizeof(struct pollfd))
+
+/*
+ * Let the first puppet use @pages that are new, one in each system call, with two signals to
+ * handle on its way back: ppoll(2) lets them in, and has something to write to all the same.
+ * Return: how many it has used; the signals are those of a new one.
+ */
+static size_t use_with_signals(struct __test_metadata *_metadata, const char *group,
+			       long room, size_t pages)
+{
+	static const unsigned long both = 1UL << (SIGUSR1 - 1) | 1UL << (SIGUSR2 - 1), none;
+	static const struct timespec now;
+	long p, fd, ret = -EINTR;
+	size_t n;
+
+	bc_puppet_kill(0);
+	signal(SIGUSR1, nothing);
+	signal(SIGUSR2, nothing);
+	EXPECT_EQ(0, bc_start_in(group, 0));
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_DFL);
+	EXPECT_EQ(0, bc_call(0, SYS_rt_sigprocmask, SIG_BLOCK, (long)&both, 0, sizeof(both)));
+	/* A page of zeroes asks for the first file: one that has nothing to say. */
+	fd = bc_call(0, SYS_openat, AT_FDCWD, (long)"/proc/self/exe", O_RDONLY);
+	EXPECT_LT(0, fd);
+	EXPECT_EQ(0, bc_call(0, SYS_dup3, fd, 0, 0));
+	p = bc_puppet_map(0, 0, pages, BC_RW, MAP_PRIVATE);
+	EXPECT_LT(0, p);
+	EXPECT_EQ(0, bc_write(group, limit, "%ld", bc_get(group, held) + room));
+	/* It has seen what CPUs had as credit. */
+	EXPECT_EQ(0, bc_write(group, maxheld, "0"));
+	for (n = 0; n < pages && ret == -EINTR; n++) {
+		bc_call(0, SYS_kill, bc_puppets[0].pid, SIGUSR1);
+		bc_call(0, SYS_kill, bc_puppets[0].pid, SIGUSR2);
+		ret = bc_call(0, SYS_ppoll, p + n * BC_PAGE, POLLS, (long)&now, (long)&none,
+			      sizeof(none));
+	}
+	/* Or it is gone. */
+	if (ret != -EINTR)
+		EXPECT_EQ(-EPIPE, ret);
+	return n;
+}
+
+/* A signal puts off making room, and does not cancel it, however many there are. */
+TEST_F(phys, two_signals)
+{
+	EXPECT_GT(50, use_with_signals(_metadata, self->a, 20, 100));
+	EXPECT_EQ(1, bc_get(self->a, kills));
+	EXPECT_GE(bc_get(self->a, limit) + 5, bc_get(self->a, maxheld));
+
+	EXPECT_EQ(0, bc_write(self->a, limit, "max"));
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	EXPECT_EQ(100, use_with_signals(_metadata, self->a, 20, 100));
+	EXPECT_EQ(1, bc_get(self->a, kills));
+	/* One, and what of the puppet's own had gone to swap. */
+	EXPECT_GE(bc_get(self->a, limit) + 20, bc_get(self->a, maxheld));
+	EXPECT_LE(50, bc_pages_of(0, "VmSwap"));
+}
+
+/* So many in one address space at once. */
+#define THREADS 4
+
+static void start_threads(struct __test_metadata *_metadata)
+{
+	int i;
+
+	for (i = 1; i < THREADS; i++) {
+		ASSERT_EQ(0, bc_puppet_fork(0, i, BC_CALL_VFORK));
+		bc_warm_up(i);
+	}
+}
+
+/* Let each of them do something with its share of @pages. */
+static void send_shares(struct __test_metadata *_metadata, int what, long p, size_t pages)
+{
+	int i;
+
+	for (i = 0; i < THREADS; i++) {
+		EXPECT_EQ(0, bc_call_send(i, &(struct bc_call){
+			.nr = what,
+			.arg = { p + i * (pages / THREADS) * BC_PAGE, pages / THREADS } }));
+	}
+}
+
+/*
+ * All of them look for what can go, and there is nothing. None goes on for ever where another
+ * one has been: behind the program is a hole of terabytes, and then more than is looked at in
+ * one go.
+ */
+TEST_F(phys, kill_threads)
+{
+	const size_t pages = THREADS * 400;
+	double start, end;
+	long p;
+	int i;
+
+	start_threads(_metadata);
+	ASSERT_LT(0, bc_map_filled(0, 1500));
+	p = bc_puppet_map(0, 0, pages, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", bc_get(self->a, held) + 200));
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
+	start = bc_now();
+	end = start + 30;
+	send_shares(_metadata, BC_CALL_FILL, p, pages);
+	for (i = 0; i < THREADS; i++) {
+		while (!bc_is_gone(bc_puppets[i].pid) && bc_now() < end)
+			usleep(10000);
+		EXPECT_TRUE(bc_is_gone(bc_puppets[i].pid));
+	}
+	TH_LOG("%.1f s", bc_now() - start);
+	EXPECT_LE(1, bc_get(self->a, kills));
+	/* On its way out, each may write to a page once more. */
+	EXPECT_GE(bc_get(self->a, limit) + THREADS, bc_get(self->a, maxheld));
+}
+
+/* With swap, all of them get on. */
+TEST_F(phys, reclaim_threads)
+{
+	const size_t pages = THREADS * 200;
+	long max, p;
+	int i;
+
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	start_threads(_metadata);
+	p = bc_puppet_map(0, 0, pages, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	max = bc_get(self->a, held) + 300;
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
+	send_shares(_metadata, BC_CALL_FILL, p, pages);
+	for (i = 0; i < THREADS; i++)
+		EXPECT_EQ(0, bc_call_answer(i));
+	send_shares(_metadata, BC_CALL_CHECK, p, pages);
+	for (i = 0; i < THREADS; i++)
+		EXPECT_EQ(0, bc_call_answer(i));
+	EXPECT_EQ(0, bc_get(self->a, kills));
+	EXPECT_LE(450, bc_pages_of(0, "VmSwap"));
+	/* System calls write to pages of theirs, which may be in swap by then. */
+	EXPECT_GE(max + 4 * THREADS, bc_get(self->a, maxheld));
+}
+
 /* What a group has paid for, and nobody in it has mapped any more. */
 TEST_F(phys, moved_away)
 {
