@@ -12,6 +12,11 @@
 
 #include "bc_phys.h"
 
+/* Not in the headers of older systems. */
+#ifndef IORING_SETUP_NO_SQARRAY
+#define IORING_SETUP_NO_SQARRAY	0x10000
+#endif
+
 #define KSM "/sys/kernel/mm/ksm"
 #define UFFD "/proc/sys/vm/unprivileged_userfaultfd"
 
@@ -77,6 +82,20 @@ TEST_F(phys, remote)
 	EXPECT_EQ(0, ptrace(PTRACE_DETACH, bc_puppets[0].pid, NULL, NULL));
 }
 
+/* The file that a puppet has open as @theirs. Return: the descriptor, here; or -errno. */
+static int take_file(int i, long theirs)
+{
+	int pidfd = syscall(SYS_pidfd_open, bc_puppets[i].pid, 0), fd;
+
+	if (pidfd < 0)
+		return -errno;
+	fd = syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
+	if (fd < 0)
+		fd = -errno;
+	close(pidfd);
+	return fd;
+}
+
 /*
  * An address space whose faults somebody else answers. Return: the descriptor, here;
  * negative: an error.
@@ -89,17 +108,11 @@ static int answer_faults(int i, long p, size_t pages)
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 	long theirs = bc_call(i, SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	int pidfd, fd;
+	int fd;
 
 	if (theirs < 0)
 		return theirs;
-	pidfd = syscall(SYS_pidfd_open, bc_puppets[i].pid, 0);
-	if (pidfd < 0)
-		return -errno;
-	fd = syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
-	if (fd < 0)
-		fd = -errno;
-	close(pidfd);
+	fd = take_file(i, theirs);
 	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))) {
 		close(fd);
 		fd = -EIO;
@@ -336,6 +349,136 @@ TEST_F(phys, fork_of_pinned)
 	EXPECT_EQ(0, bc_call(1, BC_CALL_CHECK, p, PAGES));
 	bc_puppet_kill(1);
 	EXPECT_EQ(base, bc_settle(self->a, held, base));
+}
+
+/* So many pages are read at once. */
+#define READS 8
+
+/**
+ * struct ring - an io_uring of a puppet, which we have mapped, too
+ * @fd: its descriptor, here
+ * @params: what the kernel says of it
+ * @map: both rings
+ * @size: of that
+ * @sqe: what is to be done
+ */
+struct ring {
+	int fd;
+	struct io_uring_params params;
+	char *map;
+	size_t size;
+	struct io_uring_sqe *sqe;
+};
+
+/* One whose thread looks by itself for what is to be done. @q is a page of the puppet's. */
+static int make_ring(struct ring *r, int i, long q)
+{
+	struct iovec ours = { &r->params, sizeof(r->params) };
+	struct iovec its = { (void *)q, sizeof(r->params) };
+	long fd;
+	int err;
+
+	r->params = (struct io_uring_params){
+		.flags = IORING_SETUP_SQPOLL | IORING_SETUP_NO_SQARRAY,
+		.sq_thread_idle = 100,
+	};
+	err = put(i, q, &r->params, sizeof(r->params));
+	if (err)
+		return err;
+	fd = bc_call(i, SYS_io_uring_setup, READS, q);
+	if (fd < 0)
+		return fd;
+	if (process_vm_readv(bc_puppets[i].pid, &ours, 1, &its, 1, 0) != sizeof(r->params))
+		return -EIO;
+	r->fd = take_file(i, fd);
+	if (r->fd < 0)
+		return r->fd;
+	r->size = r->params.cq_off.cqes + r->params.cq_entries * sizeof(struct io_uring_cqe);
+	r->map = mmap(NULL, r->size, BC_RW, MAP_SHARED, r->fd, IORING_OFF_SQ_RING);
+	if (r->map == MAP_FAILED)
+		return -errno;
+	r->sqe = mmap(NULL, READS * sizeof(*r->sqe), BC_RW, MAP_SHARED, r->fd,
+		      IORING_OFF_SQES);
+	return r->sqe == MAP_FAILED ? -errno : 0;
+}
+
+static void drop_ring(struct ring *r)
+{
+	munmap(r->sqe, READS * sizeof(*r->sqe));
+	munmap(r->map, r->size);
+	close(r->fd);
+}
+
+/* Let the thread read from @file to pages from @p on. Return: how many it has. */
+static int read_pages(struct ring *r, int file, long p)
+{
+	const struct io_cqring_offsets *off = &r->params.cq_off;
+	struct io_uring_cqe *cqe = (void *)(r->map + off->cqes);
+	unsigned int *tail = (void *)(r->map + off->tail), *head = (void *)(r->map + off->head);
+	unsigned int i, first = *head;
+	double end = bc_now() + 20;
+	int done = 0;
+
+	for (i = 0; i < READS; i++) {
+		r->sqe[i] = (struct io_uring_sqe){
+			.opcode = IORING_OP_READ,
+			.fd = file,
+			.addr = p + i * BC_PAGE,
+			.len = BC_PAGE,
+		};
+	}
+	/* All at once: they are one round of the thread's. */
+	__atomic_fetch_add((unsigned int *)(r->map + r->params.sq_off.tail), READS,
+			   __ATOMIC_SEQ_CST);
+	if (syscall(SYS_io_uring_enter, r->fd, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0) < 0)
+		return -errno;
+	while (__atomic_load_n(tail, __ATOMIC_ACQUIRE) - first < READS && bc_now() < end)
+		usleep(1000);
+	for (i = first; i != __atomic_load_n(tail, __ATOMIC_ACQUIRE); i++)
+		done += cqe[i % r->params.cq_entries].res == (int)BC_PAGE;
+	__atomic_store_n(head, i, __ATOMIC_RELEASE);
+	return done;
+}
+
+/*
+ * A thread in the kernel touches memory of a process that sleeps, and never returns to user
+ * mode: there is room to be made after each round.
+ */
+TEST_F(phys, io_uring_polls)
+{
+	const int rounds = 50;
+	long p, q, file, max;
+	struct ring ring;
+	int i, err;
+
+	if (access("/proc/sys/kernel/io_uring_disabled", F_OK))
+		SKIP(return, "no io_uring");
+	if (!bc_have_swap(_metadata, &self->swap))
+		return;
+	q = bc_map_filled(0, 1);
+	ASSERT_LT(0, q);
+	p = bc_puppet_map(0, 0, (rounds + 1) * READS, BC_RW, MAP_PRIVATE);
+	ASSERT_LT(0, p);
+	file = bc_call(0, SYS_openat, AT_FDCWD, (long)"/dev/zero", O_RDONLY);
+	ASSERT_LE(0, file);
+	err = make_ring(&ring, 0, q);
+	ASSERT_EQ(0, err);
+	max = bc_get(self->a, held) + PAGES;
+	EXPECT_EQ(0, bc_write(self->a, limit, "%ld", max));
+	/* It has seen what CPUs had as credit. */
+	EXPECT_EQ(0, bc_write(self->a, maxheld, "0"));
+	for (i = 0; i < rounds; i++)
+		EXPECT_EQ(READS, read_pages(&ring, file, p + i * READS * BC_PAGE));
+	EXPECT_GE(max + READS, bc_get(self->a, maxheld));
+	EXPECT_EQ(0, bc_get(self->a, "physpages/oom_kills"));
+	EXPECT_LE(rounds * READS - PAGES, bc_pages_of(0, "VmSwap"));
+
+	/* Without swap, the process is killed for what its thread does. */
+	EXPECT_EQ(0, bc_swap_off(&self->swap));
+	EXPECT_EQ(READS, read_pages(&ring, file, p + i * READS * BC_PAGE));
+	EXPECT_EQ(1, bc_settle(self->a, "physpages/oom_kills", 1));
+	EXPECT_EQ(-EPIPE, bc_call(0, SYS_getpid, 0));
+	drop_ring(&ring);
 }
 
 /* Pages that are moved in memory take what they are charged with along. */
