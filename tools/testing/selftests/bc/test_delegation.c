@@ -867,4 +867,89 @@ TEST_F(delegation, controllers)
 	EXPECT_EQ(0, bc_remove_hierarchy(h));
 }
 
+/* A hierarchy that a user has made, and what root has bound to it. */
+FIXTURE(made) {
+	char h[80];
+	char g[96];
+};
+
+FIXTURE_SETUP(made)
+{
+	const char *why;
+
+	if (!bc_bindable(&why))
+		SKIP(return, "%s", why);
+	if (access(BC_ROOT "/nodeset/memory_pressure_enabled", F_OK) ||
+	    access(BC_ROOT "/cpuacct/usage", F_OK))
+		SKIP(return, "no nodeset or no cpuacct here");
+	bc_hierarchy(self->h, sizeof(self->h), 'm');
+	snprintf(self->g, sizeof(self->g), "%s/g", self->h);
+	ASSERT_EQ(0, chown(BC_HIERARCHIES, USER, GROUP));
+	ASSERT_EQ(0, seteuid(USER));
+	EXPECT_EQ(0, mkdir(self->h, 0755));
+	ASSERT_EQ(0, seteuid(0));
+	ASSERT_EQ(0, bc_write(self->h, "controllers", "nodeset cpuacct"));
+}
+
+/* Not by who ran the test, which may have died as the user. */
+FIXTURE_TEARDOWN_PARENT(made)
+{
+	if (!self->h[0])
+		return;
+	EXPECT_EQ(0, chown(BC_HIERARCHIES, 0, 0));
+	EXPECT_EQ(0, bc_remove_hierarchy(self->h));
+}
+
+static const char * const whole_system[] = { "nodeset/memory_pressure_enabled", "cpuacct/usage" };
+
+static int cannot_write_all(const char *h)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(whole_system); i++) {
+		if (bc_write(h, whole_system[i], "0") != -EPERM ||
+		    bc_write(h, whole_system[i], "1") != -EPERM)
+			return i + 1;
+	}
+	return 0;
+}
+
+static int write_all(void *arg)
+{
+	const char *h = arg;
+	int ret;
+
+	bc_become(USER, GROUP);
+	ret = cannot_write_all(h);
+	if (ret)
+		return ret;
+	/* What is only his group's is his. */
+	if (bc_mkdir(h, "g") || bc_write(h, "g/cpuacct/usage", "0") ||
+	    bc_write(h, "g/nodeset/memory_migrate", "1"))
+		return 10;
+	return !bc_user_namespace() ? 20 * !!cannot_write_all(h) : 0;
+}
+
+/* He owns the files that are the whole system's, and cannot write to them. */
+TEST_F(made, whole_system)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(whole_system); i++) {
+		bc_path(path, self->h, whole_system[i]);
+		ASSERT_EQ(0, stat(path, &st));
+		EXPECT_EQ(USER, (int)st.st_uid);
+	}
+	EXPECT_EQ(0, bc_get(self->h, whole_system[0]));
+	EXPECT_EQ(0, bc_in_child(write_all, self->h));
+	EXPECT_EQ(0, bc_get(self->h, whole_system[0]));
+	/* Root can. */
+	EXPECT_EQ(0, bc_write(self->h, whole_system[0], "1"));
+	EXPECT_EQ(1, bc_get(self->h, whole_system[0]));
+	EXPECT_EQ(0, bc_write(self->h, whole_system[0], "0"));
+	EXPECT_EQ(0, bc_write(self->h, whole_system[1], "0"));
+}
+
 TEST_HARNESS_MAIN
