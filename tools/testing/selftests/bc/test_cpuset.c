@@ -237,6 +237,27 @@ TEST_F(sets, affinity)
 	puppet_end(p);
 }
 
+/* With isolcpus=, all tasks begin with the others, and none gets more by being made. */
+TEST_F(sets, isolated)
+{
+	long isolated = set_get("/", "sys/devices/system/cpu/isolated");
+	long own = affinity(0);
+	int i;
+
+	if (isolated <= 0)
+		SKIP(return, "needs isolcpus= on the kernel's command line");
+	EXPECT_EQ(self->usable & ~isolated, own);
+	EXPECT_EQ(own, set_of_child(false));
+	ASSERT_EQ(0, bc_mkdir(self->dir, "a"));
+	for (i = 0; i < 2; i++) {
+		/* From the first change on, each new task is looked at. */
+		ASSERT_EQ(0, bc_write(self->dir, "a/" SET_LIST, i ? "0" : "1"));
+		EXPECT_EQ(own, set_of_child(false));
+		EXPECT_EQ(own, set_of_child(true));
+		EXPECT_EQ(own, affinity(0));
+	}
+}
+
 /* Threads of one process may want different things. */
 TEST_F(sets, affinity_of_threads)
 {
