@@ -14,6 +14,7 @@
 #include <sys/sendfile.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include "bc_genl.h"
 #include "bc_net.h"
@@ -256,6 +257,98 @@ TEST_F(bc, unix_turns)
 	close(b[1]);
 	close(c[0]);
 	close(c[1]);
+	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
+}
+
+/* The one of two users of a socket who needs more room, and polls for it. */
+static int send_when_ready(int fd, const struct sockaddr_un *to, socklen_t len, int told)
+{
+	double start;
+
+	bc_die_with_parent();
+	if (sendto(fd, bc_buf, 1000, MSG_DONTWAIT, (void *)to, len) != -1 || errno != EAGAIN ||
+	    write(told, "x", 1) != 1)
+		return 2;
+	do {
+		start = bc_now();
+		/* When its time is over, poll(2) looks once more, though nobody has told it. */
+		if (!bc_ready(fd, POLLOUT, 15000) || bc_now() - start > 14)
+			return 3;
+	} while (sendto(fd, bc_buf, 1000, MSG_DONTWAIT, (void *)to, len) < 0 && errno == EAGAIN);
+	return 0;
+}
+
+/*
+ * Two who share a socket: that the one finds room for something small is no reason to forget the
+ * other, who waits for more.
+ */
+TEST_F(bc, unix_shared)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(to);
+	int r, s, ep, c[2], p[2], status, i;
+	pid_t pid;
+	long small;
+	char byte;
+
+	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, c));
+	ASSERT_EQ(0, bc_enter(self->dir));
+	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(0, bc_leave());
+	ASSERT_LE(0, s);
+	/* The name is the kernel's choice. */
+	r = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(0, bind(r, (void *)&to, sizeof(to.sun_family)));
+	ASSERT_EQ(0, getsockname(r, (void *)&to, &len));
+	ASSERT_EQ(1, sendto(s, bc_buf, 1, 0, (void *)&to, len));
+	small = bc_get(self->dir, other);
+	ASSERT_LT(0, small);
+	ASSERT_EQ(1, recv(r, bc_buf, 1, 0));
+	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
+
+	/* Room for a small one. Nobody reads it, or the socket would be told of that. */
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, bc_send(c[0], 1000, 0));
+	ASSERT_EQ(0, bc_write(self->dir, "othersockbuf/limit", "%ld",
+			      bc_get(self->dir, other) + small));
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, s, &ev));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 10000));
+	EXPECT_EQ(-1, sendto(s, bc_buf, 1000, MSG_DONTWAIT, (void *)&to, len));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 100));
+	EXPECT_EQ(1, sendto(s, bc_buf, 1, MSG_DONTWAIT, (void *)&to, len));
+	EXPECT_EQ(4, bc_drain(c[1]));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 10000));
+	EXPECT_EQ(1000, sendto(s, bc_buf, 1000, MSG_DONTWAIT, (void *)&to, len));
+	EXPECT_EQ(2, bc_drain(r));
+	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
+	close(ep);
+
+	/* The same with another process, in poll(2). */
+	ASSERT_EQ(0, pipe(p));
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, bc_send(c[0], 1000, 0));
+	pid = fork();
+	if (pid == 0)
+		_exit(send_when_ready(s, &to, len, p[1]));
+	close(p[1]);
+	EXPECT_EQ(1, read(p[0], &byte, 1));
+	for (i = 0; i < 500 && bc_state(pid) != 'S'; i++)
+		usleep(20000);
+	usleep(200000);
+	EXPECT_EQ(1, sendto(s, bc_buf, 1, MSG_DONTWAIT, (void *)&to, len));
+	EXPECT_EQ(4, bc_drain(c[1]));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_EQ(2, bc_drain(r));
+	close(p[0]);
+	close(c[0]);
+	close(c[1]);
+	close(r);
+	close(s);
 	EXPECT_EQ(0, bc_settle(self->dir, other, 0));
 }
 
