@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "bc_cpus.h"
 #include "bc_genl.h"
 #include "bc_net.h"
 
@@ -1205,34 +1206,50 @@ TEST_F_TIMEOUT(bc, transfer_lossy, 900)
 #define IPPROTO_MPTCP 262
 #endif
 
-/* What MPTCP sends goes on next to somebody who has taken all the room, from either end. */
-TEST_F_TIMEOUT(bc, mptcp, 300)
+/* Connections of MPTCP, both ends in @dir. -EOPNOTSUPP if there is none in this kernel. */
+static int mptcp_pairs(const char *dir, struct peer *p, int n)
 {
 	struct sockaddr_in addr = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	socklen_t len = sizeof(addr);
-	int t[2], l, fd;
+	int err = bc_enter(dir), l;
+
+	if (err)
+		return err;
+	l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	if (l < 0)
+		return bc_leave() ?: -EOPNOTSUPP;
+	if (bind(l, (void *)&addr, len) || listen(l, n) ||
+	    getsockname(l, (void *)&addr, &len))
+		err = -errno;
+	for (; n && !err; n--, p += 2) {
+		p[0] = (struct peer) {
+			.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP),
+		};
+		if (connect(p[0].fd, (void *)&addr, len)) {
+			err = -errno;
+			break;
+		}
+		p[1] = (struct peer) { .fd = accept4(l, NULL, NULL, SOCK_CLOEXEC) };
+		if (p[1].fd < 0)
+			err = -errno;
+	}
+	close(l);
+	return bc_leave() ?: err;
+}
+
+/* What MPTCP sends goes on next to somebody who has taken all the room, from either end. */
+TEST_F_TIMEOUT(bc, mptcp, 300)
+{
+	int t[2], err;
 	long failcnt;
 
 	ASSERT_EQ(0, bc_tcp_pair(self->dir, self->dir, t));
-	ASSERT_EQ(0, bc_enter(self->dir));
-	l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
-	if (l < 0) {
-		bc_leave();
+	err = mptcp_pairs(self->dir, peers, 1);
+	if (err == -EOPNOTSUPP)
 		SKIP(return, "no MPTCP in this kernel");
-	}
-	ASSERT_EQ(0, bind(l, (void *)&addr, len));
-	ASSERT_EQ(0, listen(l, 1));
-	ASSERT_EQ(0, getsockname(l, (void *)&addr, &len));
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, connect(fd, (void *)&addr, len));
-	peers[0] = (struct peer) { .fd = fd };
-	fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
-	ASSERT_LE(0, fd);
-	peers[1] = (struct peer) { .fd = fd };
-	ASSERT_EQ(0, bc_leave());
+	ASSERT_EQ(0, err);
 	ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "65536"));
 	EXPECT_LT(0, bc_fill_up(t[0], 4096));
 
@@ -1253,7 +1270,101 @@ TEST_F_TIMEOUT(bc, mptcp, 300)
 	close(t[1]);
 	close(peers[0].fd);
 	close(peers[1].fd);
-	close(l);
+	EXPECT_EQ(0, bc_settle(self->dir, snd, 0));
+	EXPECT_EQ(0, bc_settle(self->dir, rcv, 0));
+}
+
+#define MPTCP_PAIRS 8
+
+/* Who tells all who wait that there is room, and whom the CPU is taken away from meanwhile. */
+struct late {
+	const char *dir;
+	int go[2];
+	int told[2];
+	bool *closed;
+};
+
+static int tell_late(struct late *late)
+{
+	struct sched_param fifo = { .sched_priority = 1 };
+	unsigned int delay = 0;
+	double end;
+	char byte;
+
+	bc_die_with_parent();
+	close(late->go[1]);
+	sched_setscheduler(0, SCHED_FIFO, &fifo);
+	bc_pin(0, 0);
+	while (read(late->go[0], &byte, 1) == 1) {
+		if (bc_write(late->dir, "tcpsndbuf/limit", "65536"))
+			return 1;
+		/* The kernel's worker, on this CPU, gets so far. */
+		delay = (delay + 370) % 3000;
+		usleep(delay);
+		if (write(late->told[1], "x", 1) != 1)
+			return 2;
+		end = bc_now() + 2;
+		while (!__atomic_load_n(late->closed, __ATOMIC_ACQUIRE) && bc_now() < end)
+			;
+	}
+	return 0;
+}
+
+/*
+ * Connections that wait for room, and are reset as something has come that nobody has read. Who
+ * was about to tell one of them that there is room finds nothing that could still be used: KASAN
+ * would say so.
+ */
+TEST_F_TIMEOUT(bc, mptcp_close, 300)
+{
+	struct late late = { .dir = self->dir };
+	int rounds = 0, err = 0, i;
+	double end;
+	pid_t pid;
+	char byte;
+
+	late.closed = mmap(NULL, sizeof(bool), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)late.closed);
+	ASSERT_EQ(0, pipe(late.go));
+	ASSERT_EQ(0, pipe(late.told));
+	pid = fork();
+	if (pid == 0)
+		_exit(tell_late(&late));
+	close(late.told[1]);
+	bc_pin(0, 1);
+	end = bc_end_time(5);
+	for (; !rounds || bc_now() < end; rounds++) {
+		ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "max"));
+		err = mptcp_pairs(self->dir, peers, MPTCP_PAIRS);
+		if (err == -EOPNOTSUPP)
+			break;
+		ASSERT_EQ(0, err);
+		for (i = 0; i < MPTCP_PAIRS; i++)
+			EXPECT_EQ(0, bc_send(peers[2 * i + 1].fd, 1000, 0));
+		ASSERT_EQ(0, bc_write(self->dir, "tcpsndbuf/limit", "65536"));
+		for (i = 0; i < MPTCP_PAIRS; i++)
+			EXPECT_LT(0, bc_fill(peers[2 * i].fd, 4096));
+		__atomic_store_n(late.closed, false, __ATOMIC_RELEASE);
+		ASSERT_EQ(1, write(late.go[1], "x", 1));
+		ASSERT_EQ(1, read(late.told[0], &byte, 1));
+		for (i = 0; i < MPTCP_PAIRS; i++)
+			close(peers[2 * i].fd);
+		/* What is freed is so after the last of some grace periods. */
+		for (i = 0; i < 3; i++)
+			bc_grace_period();
+		__atomic_store_n(late.closed, true, __ATOMIC_RELEASE);
+		for (i = 0; i < MPTCP_PAIRS; i++)
+			close(peers[2 * i + 1].fd);
+	}
+	close(late.go[1]);
+	bc_reap(pid);
+	close(late.go[0]);
+	close(late.told[0]);
+	if (err == -EOPNOTSUPP)
+		SKIP(return, "no MPTCP in this kernel");
+	TH_LOG("%d rounds, refused %ld", rounds, bc_get(self->dir, "tcpsndbuf/failcnt"));
+	EXPECT_LT(0, bc_get(self->dir, "tcpsndbuf/failcnt"));
 	EXPECT_EQ(0, bc_settle(self->dir, snd, 0));
 	EXPECT_EQ(0, bc_settle(self->dir, rcv, 0));
 }
