@@ -133,6 +133,7 @@ TEST_F(bc, unix_large)
 
 TEST_F(bc, unix_refuse)
 {
+	const struct timeval some = { .tv_sec = 5 };
 	int sv[2], n;
 
 	ASSERT_EQ(0, pair_in(self->dir, SOCK_DGRAM, sv));
@@ -149,7 +150,8 @@ TEST_F(bc, unix_refuse)
 	/* Who asks does not have to try. */
 	EXPECT_FALSE(bc_ready(sv[0], POLLOUT, 300));
 	EXPECT_EQ(2, bc_get(self->dir, "othersockbuf/failcnt"));
-	/* Nobody waits where the program has not said that it could. */
+	/* Nobody waits where the program has not said that it could; nor do we, for ever. */
+	ASSERT_EQ(0, setsockopt(sv[0], SOL_SOCKET, SO_SNDTIMEO, &some, sizeof(some)));
 	EXPECT_EQ(ENOBUFS, bc_send(sv[0], 1000, 0));
 	EXPECT_EQ(3, bc_get(self->dir, "othersockbuf/failcnt"));
 
